@@ -1,0 +1,108 @@
+"""Scores an optimizer program by training small networks on real data with it."""
+
+import importlib.metadata
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyglove as pg
+
+from isozyme.evaluators import threads
+from isozyme.evaluators.optimizer.tasks import LoadedTask, Task
+from isozyme.evaluators.protocol import Job, Outcome, Status
+
+_VERSION = "optimizer-1"
+
+
+@pg.members([
+    ("tasks", pg.typing.List(pg.typing.Object(Task), min_size=1), "What to train; the first one runs the hurdle."),
+    ("repeats", pg.typing.Int(2, min_value=1), "Seeds a task in the search."),
+    ("closing_repeats", pg.typing.Int(4, min_value=1), "Fresh seeds a task on the selection and final splits."),
+    ("short_share", pg.typing.Float(0.25, min_value=0.01, max_value=1.0), "Of the first task's steps: the short run."),
+    ("path", pg.typing.Enum("interpreter", ["interpreter", "compiled"]), "One executable a task, or one a program."),
+    ("download", pg.typing.Bool(False), "Whether TFDS may fetch data that are not yet on this machine."),
+])
+class OptimizerEvaluator(pg.Object):
+    """Mean held-out loss over tasks and repeats, as a share of what a uniform guess gets (1 is chance level).
+
+    Metrics: `loss`, `accuracy`, both means over tasks; `loss/TASK` and `accuracy/TASK`; and `short_loss`, the loss of
+    the first task after the short run, on which the hurdle is judged.
+    """
+
+    short_metric = "short_loss"
+
+    def prepare(self) -> None:
+        """Gets all data in place."""
+        for task in self.tasks:
+            task.check(self.download)
+
+    def setup(self, space: Any, seed: int) -> None:
+        """Loads the tasks; executables are built on their first call."""
+        threads.fix()
+        import jax
+
+        from isozyme.evaluators.optimizer.runner import Runner
+
+        self._space, self._seed, self._backend = space, seed, jax.default_backend()
+        loaded = [LoadedTask(task, seed, self.download) for task in self.tasks]
+        self._runners = [Runner(task, space, self.path) for task in loaded]
+
+    def conditions(self, split: str) -> str:
+        """Evaluator version, tasks, split, seed set, path, backend, precision, thread count."""
+        return json.dumps(
+            {
+                "version": _VERSION,
+                "jax": importlib.metadata.version("jax"),
+                "tasks": [task.to_json_str() for task in self.tasks],
+                "split": split,
+                "seed": self._seed,
+                "repeats": list(self._repeats(split)),
+                "short_share": self.short_share,
+                "path": self.path,
+                "backend": self._backend,
+                "precision": "float32",
+                "threads": threads.THREADS,
+            },
+            sort_keys=True,
+        )
+
+    def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Trains with each candidate in turn."""
+        return [self._evaluate(job) for job in jobs]
+
+    def _repeats(self, split: str) -> range:
+        if split == "search":
+            return range(self.repeats)
+        return range(self.repeats, self.repeats + self.closing_repeats)
+
+    def _evaluate(self, job: Job) -> Outcome:
+        began = time.perf_counter()
+        metrics: dict[str, float] = {}
+        status, reason = Status.OK, None
+        for name, value in self._measure(job):
+            if not math.isfinite(value):
+                status, reason = Status.DIVERGED, f"{name} is {value}"
+                break
+            metrics[name] = value
+            if name == self.short_metric and job.hurdle is not None and value > job.hurdle:
+                status, reason = Status.HURDLE, f"{name} {value:.4f} is above the hurdle {job.hurdle:.4f}"
+                break
+        return Outcome(status, reason, metrics, time.perf_counter() - began)
+
+    def _measure(self, job: Job) -> Iterator[tuple[str, float]]:
+        """Metrics one after another, so that the caller can stop early."""
+        lowered = [runner.load(job.candidate) for runner in self._runners[:1]]
+        if job.split == "search":
+            loss, _ = self._runners[0].run(lowered[0], job.split, 0, self.short_share)
+            yield self.short_metric, loss
+        losses, accuracies = [], []
+        for runner in self._runners:
+            program = runner.load(job.candidate)
+            scores = [runner.run(program, job.split, repeat, 1.0) for repeat in self._repeats(job.split)]
+            for name, values, i in (("loss", losses, 0), ("accuracy", accuracies, 1)):
+                values.append(math.fsum(score[i] for score in scores) / len(scores))
+                yield f"{name}/{runner.task.name}", values[-1]
+        yield "loss", math.fsum(losses) / len(losses)
+        yield "accuracy", math.fsum(accuracies) / len(accuracies)

@@ -1,0 +1,80 @@
+"""Runs lowered programs as data: one executable for the whole space, called with instruction arrays."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from isozyme.evaluators.optimizer.training import Network, Update
+from isozyme.spaces.lion.graph import COMPUTE
+from isozyme.spaces.lion.lowering import COPY, KIND, OPCODES, OPERANDS, OPERATION, TARGET, Lowered
+from isozyme.spaces.lion.operations import NODE_SCALARS, SCALAR, TREE
+
+_W, _G, _LR = 0, 1, 4
+
+
+def interpret(network: Network, program: Lowered) -> Update:
+    """The candidate as an `Update` whose state is the register file, float32 [registers, parameters]."""
+    size = sum(network.sizes)
+    branches = _branches(network.sizes)
+
+    def start(weights: jax.Array) -> jax.Array:
+        filled = jnp.broadcast_to(jnp.asarray(program.registers, jnp.float32)[:, None], (len(program.registers), size))
+        return filled.at[_W].set(weights)
+
+    def instruction(index: jax.Array, registers: jax.Array) -> jax.Array:
+        columns = program.code[index]
+        row = lax.switch(columns[OPERATION], branches, registers, columns[OPERANDS], columns[KIND])
+        # Written outside the switch, or every branch would copy the whole file.
+        return lax.dynamic_update_slice(registers, row[None], (columns[TARGET], 0))
+
+    def step(registers: jax.Array, g: jax.Array, lr: jax.Array) -> jax.Array:
+        registers = registers.at[_G].set(g).at[_LR].set(lr)
+        return lax.fori_loop(0, program.length, instruction, registers)
+
+    return Update(start, lambda registers: registers[_W], step)
+
+
+def _branches(sizes: list[int]) -> list[Any]:
+    """One function an opcode: (registers, operand rows, kind) -> row."""
+    layout = _MaskedLayout(sizes)
+
+    def row(registers: jax.Array, index: jax.Array) -> jax.Array:
+        return lax.dynamic_slice(registers, (index, 0), (1, layout.size))[0]
+
+    def branch(name: str, arity: int) -> Any:
+        def run(registers: jax.Array, operands: jax.Array, kind: jax.Array) -> jax.Array:
+            rows = [row(registers, operands[i]) for i in range(arity)]
+            result = rows[0] if name == COPY else COMPUTE[name].compute(jnp, layout, kind, *rows)
+            return jnp.broadcast_to(jnp.asarray(result, jnp.float32), (layout.size,))
+
+        return run
+
+    # A graph hands `interpolate` its complement as a fourth operand.
+    arities = {name: operation.arity for name, operation in COMPUTE.items()} | {COPY: 1, "interpolate": 4}
+    return [branch(name, arities[name]) for name in OPCODES]
+
+
+class _MaskedLayout:
+    """Sums over rows whose kind is known only when the program runs: a mask picks the elements that count."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.size = sum(sizes)
+        starts = np.cumsum([0, *sizes[:-1]])
+        self._bounds = list(zip(starts.tolist(), (starts + sizes).tolist(), strict=True))
+        masks = np.zeros((3, self.size), bool)
+        masks[SCALAR, 0] = True
+        masks[NODE_SCALARS, starts] = True
+        masks[TREE] = True
+        self._of_tree = jnp.asarray(masks)
+        masks[SCALAR] = masks[NODE_SCALARS]
+        self._of_tensor = jnp.asarray(masks)
+
+    def total(self, x: jax.Array, kind: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.where(self._of_tree[kind], x, 0.0))
+
+    def per_tensor(self, x: jax.Array, kind: jax.Array) -> jax.Array:
+        counted = jnp.where(self._of_tensor[kind], x, 0.0)
+        return jnp.concatenate([jnp.broadcast_to(jnp.sum(counted[a:b]), (b - a,)) for a, b in self._bounds])

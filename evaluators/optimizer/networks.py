@@ -1,0 +1,103 @@
+"""Small networks for proxy tasks, made of equinox layers. Each maps one example to logits."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from equinox import nn
+
+
+class MultiLayerPerceptron(eqx.Module):
+    """Dense layers with ReLU; an input of any shape is flattened."""
+
+    layers: list[nn.Linear]
+
+    def __init__(self, shape: tuple[int, ...], classes: int, key: jax.Array, hidden: tuple[int, ...] = (32,)) -> None:
+        sizes = [math.prod(shape), *hidden, classes]
+        keys = jax.random.split(key, len(sizes) - 1)
+        self.layers = [nn.Linear(m, n, key=k) for m, n, k in zip(sizes[:-1], sizes[1:], keys, strict=True)]
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = x.ravel()
+        for layer in self.layers[:-1]:
+            x = jax.nn.relu(layer(x))
+        return self.layers[-1](x)
+
+
+class ConvolutionalNetwork(eqx.Module):
+    """Strided 3×3 convolutions with ReLU, then one dense layer; input [height, width, channels]."""
+
+    layers: list[nn.Conv2d]
+    readout: nn.Linear
+
+    def __init__(
+        self, shape: tuple[int, ...], classes: int, key: jax.Array, channels: tuple[int, ...] = (8, 16)
+    ) -> None:
+        height, width, depth = shape
+        keys = jax.random.split(key, len(channels) + 1)
+        self.layers = []
+        for size, k in zip(channels, keys[1:], strict=True):
+            self.layers.append(nn.Conv2d(depth, size, 3, stride=2, padding=1, key=k))
+            height, width, depth = (height + 1) // 2, (width + 1) // 2, size
+        self.readout = nn.Linear(height * width * depth, classes, key=keys[0])
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = x.transpose(2, 0, 1)
+        for layer in self.layers:
+            x = jax.nn.relu(layer(x))
+        return self.readout(x.ravel())
+
+
+class _Block(eqx.Module):
+    attention: nn.MultiheadAttention
+    norms: list[nn.LayerNorm]
+    up: nn.Linear
+    down: nn.Linear
+
+    def __init__(self, width: int, heads: int, key: jax.Array) -> None:
+        keys = jax.random.split(key, 3)
+        self.attention = nn.MultiheadAttention(heads, width, key=keys[0])
+        self.norms = [nn.LayerNorm(width), nn.LayerNorm(width)]
+        self.up = nn.Linear(width, 2 * width, key=keys[1])
+        self.down = nn.Linear(2 * width, width, key=keys[2])
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        causal = jnp.tril(jnp.ones((len(x), len(x)), bool))
+        y = jax.vmap(self.norms[0])(x)
+        x = x + self.attention(y, y, y, mask=causal)
+        y = jax.vmap(self.norms[1])(x)
+        return x + jax.vmap(self.down)(jax.nn.gelu(jax.vmap(self.up)(y)))
+
+
+class Transformer(eqx.Module):
+    """Pre-norm autoregressive transformer; input [context] integers, logits [context, classes]."""
+
+    embedding: nn.Embedding
+    positions: jax.Array
+    blocks: list[_Block]
+    readout: nn.Linear
+
+    def __init__(
+        self, shape: tuple[int, ...], classes: int, key: jax.Array, width: int = 24, heads: int = 2, depth: int = 1
+    ) -> None:
+        keys = jax.random.split(key, depth + 3)
+        self.embedding = nn.Embedding(classes, width, key=keys[0])
+        self.positions = 0.02 * jax.random.normal(keys[1], (shape[0], width))
+        self.blocks = [_Block(width, heads, k) for k in keys[3:]]
+        self.readout = nn.Linear(width, classes, key=keys[2])
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = jax.vmap(self.embedding)(x) + self.positions
+        for block in self.blocks:
+            x = block(x)
+        return jax.vmap(self.readout)(x)
+
+
+NETWORKS: dict[str, Callable[..., Any]] = {
+    "mlp": MultiLayerPerceptron,
+    "cnn": ConvolutionalNetwork,
+    "transformer": Transformer,
+}

@@ -1,0 +1,122 @@
+"""Proxy tasks: data, a small network, a number of steps; and a task loaded into a process."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyglove as pg
+
+from isozyme.evaluators.datasets import Examples, check_available, load
+from isozyme.evaluators.optimizer.training import Batches, Network
+from isozyme.hashing import digest
+
+_NETWORKS = ["mlp", "cnn", "transformer"]
+_SCHEDULES = ["constant", "cosine", "warmup_cosine"]
+_WARMUP = 0.1  # of the steps
+
+
+@pg.members([
+    ("name", pg.typing.Str(), "Names the task's metrics."),
+    ("data", pg.typing.Str(), "A data set of ours or any TFDS name."),
+    ("network", pg.typing.Enum("mlp", _NETWORKS), "Which network."),
+    ("sizes", pg.typing.Dict(), "Arguments of the network, such as hidden=[32], channels=[8, 16] or width=24."),
+    ("batch_size", pg.typing.Int(32, min_value=1), "Examples in a step."),
+    ("steps", pg.typing.Int(100, min_value=1), "Steps of the full run."),
+    ("schedule", pg.typing.Enum("warmup_cosine", _SCHEDULES), "Course of `lr`, which peaks at 1."),
+    ("context", pg.typing.Int(16, min_value=1), "Characters in a window of text."),
+    ("held_rows", pg.typing.Int(256, min_value=1), "At most so many rows in each held-out split."),
+])
+class Task(pg.Object):
+    """Trains one network on one data set."""
+
+    def check(self, download: bool) -> None:
+        """Raises `DataUnavailable` unless the data can be had."""
+        check_available(self.data, download)
+
+
+class Start(NamedTuple):
+    """One repeat: initial weights float32 [parameters] and int32 [steps, batch] rows."""
+
+    weights: np.ndarray
+    order: np.ndarray
+
+
+class LoadedTask:
+    """A task in memory. Initial weights and batches are a function of (seed, task, repeat) alone."""
+
+    def __init__(self, task: Task, seed: int, download: bool) -> None:
+        import jax.numpy as jnp
+
+        self.task = task
+        self._seed = seed
+        arrays = load(task.data, task.context, task.held_rows, download)
+        self._examples = {
+            split: Examples(jnp.asarray(e.inputs), jnp.asarray(e.targets), e.classes) for split, e in arrays.items()
+        }
+        self.classes = arrays["train"].classes
+        self._starts: dict[int, Start] = {}
+        self.network = self._network()
+
+    def _network(self) -> Network:
+        import equinox as eqx
+        import jax
+
+        arrays, static = eqx.partition(self._model(0), eqx.is_array)
+        tensors, tree = jax.tree.flatten(arrays)
+
+        def logits(tensors: list[jax.Array], inputs: jax.Array) -> jax.Array:
+            return jax.vmap(eqx.combine(jax.tree.unflatten(tree, tensors), static))(inputs)
+
+        return Network(tuple(t.shape for t in tensors), logits)
+
+    def batches(self, split: str, repeat: int, share: float) -> tuple[np.ndarray, Batches]:
+        """Initial weights and batches of one training run.
+
+        Args:
+          split: which held-out data to score on.
+          repeat: which repeat.
+          share: of the full run's steps.
+        """
+        start = self.start(repeat)
+        steps = max(1, round(share * self.task.steps))
+        rates = np.zeros(self.task.steps, np.float32)
+        rates[:steps] = schedule(self.task.schedule, steps)
+        train, held = self._examples["train"], self._examples[split]
+        return start.weights, Batches(
+            train.inputs, train.targets, start.order, rates, np.int32(steps), held.inputs, held.targets
+        )
+
+    def start(self, repeat: int) -> Start:
+        """Initial weights and the order of examples of one repeat."""
+        if repeat not in self._starts:
+            import equinox as eqx
+            import jax
+
+            rng = np.random.Generator(np.random.PCG64(self._derive(repeat)))
+            rows = len(self._examples["train"].inputs)
+            order = rng.integers(rows, size=(self.task.steps, self.task.batch_size), dtype=np.int32)
+            leaves = jax.tree.leaves(eqx.filter(self._model(repeat), eqx.is_array))
+            weights = np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in leaves])
+            self._starts[repeat] = Start(weights, order)
+        return self._starts[repeat]
+
+    def _derive(self, repeat: int) -> int:
+        return int.from_bytes(digest(f"{self._seed}/{self.task.name}/{repeat}".encode())[:4], "little")
+
+    def _model(self, repeat: int) -> Any:
+        import jax
+
+        from isozyme.evaluators.optimizer.networks import NETWORKS
+
+        shape = self._examples["train"].inputs.shape[1:]
+        sizes = {key: tuple(v) if isinstance(v, list) else v for key, v in self.task.sizes.items()}
+        return NETWORKS[self.task.network](shape, self.classes, jax.random.key(self._derive(repeat)), **sizes)
+
+
+def schedule(name: str, steps: int) -> np.ndarray:
+    """Rates of all steps, float32 [steps], greater than 0 and at most 1."""
+    if name == "constant":
+        return np.ones(steps, np.float32)
+    time = (np.arange(steps) + 0.5) / steps
+    warmup = _WARMUP if name == "warmup_cosine" else 0.0
+    decay = 0.5 * (1.0 + np.cos(np.pi * np.clip((time - warmup) / (1.0 - warmup), 0.0, 1.0)))
+    return np.where(time < warmup, time / max(warmup, 1e-9), decay).astype(np.float32)

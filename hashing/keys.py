@@ -1,0 +1,45 @@
+"""The keys of a candidate, from the cheapest to the fullest."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from isozyme.hashing.digest import digest, fingerprint
+
+
+class Keyed(Protocol):
+    """What a space tells about behaviour."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the meaning of a candidate does."""
+        ...
+
+    def canonical(self, candidate: Any) -> bytes:
+        """A form that equal programs share, found without running them."""
+        ...
+
+    def probe(self, candidate: Any) -> Sequence[np.ndarray]:
+        """Behaviour on fixed inputs, float64."""
+        ...
+
+
+def static_key(space: Keyed, candidate: Any) -> bytes:
+    """Key of the candidate's canonical form; nothing runs. Equal keys mean equal behaviour."""
+    return digest(b"static", space.version.encode(), space.canonical(candidate))
+
+
+def numeric_key(space: Keyed, candidate: Any) -> bytes:
+    """Key of the candidate's behaviour on the space's probe, to 24 mantissa bits (arXiv 2302.05433)."""
+    return digest(b"numeric", space.version.encode(), fingerprint(space.probe(candidate)))
+
+
+def behaviour_key(numeric: bytes, conditions: str) -> bytes:
+    """The full key: a behaviour under the conditions that its metrics depend on.
+
+    Args:
+      numeric: the numeric key.
+      conditions: task, split, seed set, budget, evaluator version, backend, precision and thread count, as one text.
+    """
+    return digest(b"behaviour", numeric, conditions.encode())

@@ -1,0 +1,1 @@
+"""Experiments. Each file's docstring names the paper, the command, the time it takes and the number it reaches."""

@@ -1,0 +1,64 @@
+"""What a person sees while a run goes on: a live table in a terminal, plain lines elsewhere."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from isozyme.search.objectives import Objective
+from isozyme.search.progress import Progress
+from isozyme.search.protocol import Trial
+
+_LINE_EVERY = 5.0  # seconds
+
+
+class Display:
+    """A listener of the controller."""
+
+    def __init__(self, console: Console, objective: Objective, budget: int) -> None:
+        self._console, self._objective, self._budget = console, objective, budget
+        self._live: Live | None = None
+        self._line_at = time.monotonic()
+
+    def __enter__(self) -> "Display":
+        if self._console.is_terminal:
+            self._live = Live("waiting for the first trial …", console=self._console, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, trial: Trial, progress: Progress) -> None:
+        """Shows the progress after a trial."""
+        del trial
+        if self._live is not None:
+            self._live.update(self._table(progress))
+        elif time.monotonic() - self._line_at >= _LINE_EVERY or progress.trials == self._budget:
+            self._line_at = time.monotonic()
+            line = ", ".join(f"{name} {value}" for name, value in self._rows(progress) if value)
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _table(self, progress: Progress) -> Any:
+        table = Table(show_header=False, box=None)
+        for name, value in self._rows(progress):
+            table.add_row(name, value or "–")
+        return table
+
+    def _rows(self, progress: Progress) -> list[tuple[str, str]]:
+        shares = [f"{key} {progress.hits[key] / progress.trials:.1%}" for key in ("static", "numeric")]
+        best = progress.best.metrics.get(self._objective.metric) if progress.best else None
+        left = (self._budget - progress.trials) / progress.rate if progress.rate else 0.0
+        return [
+            ("trials", f"{progress.trials} of {self._budget}"),
+            ("unique", str(progress.unique)),
+            ("hits", ", ".join(shares)),
+            ("failures", "; ".join(f"{reason} ×{n}" for reason, n in progress.reasons.most_common(4))),
+            (f"best {self._objective.metric}", "" if best is None else f"{best:.4f}"),
+            ("front", str(len(progress.archive.trials))),
+            ("trials/s", f"{progress.rate:.1f}"),
+            ("time left", f"{left:.0f} s"),
+        ]

@@ -1,0 +1,11 @@
+"""What a user can mend: printed as one line, exit code 2."""
+
+
+class UsageError(ValueError):
+    """Names the field, the value given, and the remedy."""
+
+
+def one_line(error: BaseException) -> str:
+    """An error's type and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

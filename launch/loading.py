@@ -1,0 +1,76 @@
+"""From the command line to an experiment: config file, then patches, then overrides; any failure changes nothing."""
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from isozyme.launch.errors import UsageError, one_line
+from isozyme.launch.experiment import Experiment
+
+
+def load(config: str, patches: Sequence[str], overrides: Sequence[tuple[str, str]]) -> Experiment:
+    """Builds the experiment of one command line.
+
+    Args:
+      config: path of a Python file, and after a colon the name of a variant.
+      patches: texts such as `cheaper?factor=4`, applied in order.
+      overrides: pairs of path and value, applied last.
+
+    Raises:
+      UsageError: with one line that says what to mend.
+    """
+    from isozyme.launch.overrides import override
+    from isozyme.launch.patches import patch
+
+    experiment = _call(config)
+    for text in patches:
+        experiment = patch(experiment, text)
+    for path, value in overrides:
+        experiment = override(experiment, path, value)
+    return experiment
+
+
+def split_variant(config: str) -> tuple[Path, str]:
+    """Path of the file and name of the variant, `experiment` where none is given."""
+    if Path(config).is_file():
+        return Path(config), "experiment"
+    path, colon, variant = config.rpartition(":")
+    return (Path(path), variant) if colon else (Path(config), "experiment")
+
+
+def _call(config: str) -> Experiment:
+    path, variant = split_variant(config)
+    if not path.is_file():
+        raise UsageError(f"--config={config}: no such file; name a Python file such as launch/configs/lion.py")
+    module = _import(config, path)
+    variants = [
+        name for name, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__
+        and not name.startswith("_") and not inspect.signature(f).parameters
+    ]  # fmt: skip
+    if variant not in variants:
+        known = ", ".join(variants) or "none"
+        raise UsageError(f"--config={config}: {path} defines no function {variant}(); it has {known}")
+    try:
+        experiment = getattr(module, variant)()
+    except Exception as error:
+        raise UsageError(f"--config={config}: {variant}() raised {one_line(error)}") from error
+    if not isinstance(experiment, Experiment):
+        raise UsageError(f"--config={config}: {variant}() returned {type(experiment).__name__}, not an Experiment")
+    return experiment
+
+
+def _import(config: str, path: Path) -> ModuleType:
+    name = f"isozyme_config_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--config={config}: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"--config={config}: importing it raised {one_line(error)}") from error
+    return module

@@ -1,0 +1,106 @@
+"""Reads a run folder: python launch/report.py trials RUN [--jsonl], python launch/report.py front RUN [--jsonl]"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+_COMMANDS = ("trials", "front")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code: 0, or 2 with one line that says what to mend."""
+    try:
+        from isozyme.launch.checkout import require_same
+        from isozyme.launch.errors import UsageError
+        from isozyme.search.journal import JournalError
+    except ImportError as error:
+        print(f"isozyme is not installed ({error}): pip install -e {Path(__file__).parent.parent}", file=sys.stderr)
+        return 2
+    try:
+        require_same(__file__)
+        if not arguments or any(a in ("-h", "--help") for a in arguments):
+            print(__doc__)
+            return 0 if arguments else 2
+        return _report(arguments)
+    except (UsageError, JournalError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # A reader such as `head` has seen enough.
+        sys.stderr.close()
+        return 0
+
+
+def _report(arguments: Sequence[str]) -> int:
+    from isozyme.launch.errors import UsageError
+
+    jsonl = "--jsonl" in arguments
+    words = [a for a in arguments if a != "--jsonl"]
+    if len(words) != 2 or words[0] not in _COMMANDS:
+        raise UsageError(f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder, then maybe --jsonl")
+    command, folder = words[0], Path(words[1])
+    trials, objectives = _read(folder)
+    chosen = trials if command == "trials" else _front(trials, objectives)
+    if jsonl:
+        for trial in chosen:
+            print(json.dumps(_row(trial)))
+    else:
+        _table(chosen, [o.metric for o in objectives])
+    return 0
+
+
+def _read(folder: Path) -> tuple[Iterable[Any], list[Any]]:
+    """Trials, their candidates left as text, and objectives. Nothing of the run folder is executed."""
+    from isozyme.launch import workdir
+    from isozyme.search.journal import Journal
+    from isozyme.search.objectives import Maximize, Minimize
+
+    directions = {"minimize": Minimize, "maximize": Maximize}
+    record = workdir.read(folder)
+    objectives = [directions[kind](metric, reference) for kind, metric, reference in record["objectives"]]
+    return Journal.read(folder).trials(lambda text: text), objectives
+
+
+def _front(trials: Iterable[Any], objectives: list[Any]) -> list[Any]:
+    from isozyme.search.pareto import ParetoArchive
+
+    archive = ParetoArchive(objectives)
+    for trial in trials:
+        archive.add(trial)
+    return sorted(archive.trials, key=lambda t: objectives[0].cost(t.metrics))
+
+
+def _row(trial: Any) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "status": trial.status,
+        "reason": trial.reason,
+        "candidate": trial.candidate,
+        "metrics": trial.metrics,
+        "static_key": trial.static_key,
+        "key": trial.key,
+        "cached_from": trial.cached_from,
+        "hit": trial.hit,
+        "parents": list(trial.parents),
+        "seconds": trial.seconds,
+        "finished": trial.finished,
+    }
+
+
+def _table(trials: Iterable[Any], metrics: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("trial", "status", *metrics, "cached from", "parents", "reason")
+    for trial in trials:
+        values = [f"{trial.metrics[m]:.4g}" if m in trial.metrics else "–" for m in metrics]
+        twin = "" if trial.cached_from is None else f"{trial.cached_from} ({trial.hit})"
+        parents = ", ".join(map(str, trial.parents))
+        table.add_row(str(trial.number), trial.status, *values, twin, parents, Text(trial.reason or ""))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

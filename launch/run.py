@@ -1,0 +1,150 @@
+"""Runs or resumes a search: python launch/run.py --config launch/configs/lion.py"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_OK, _USAGE, _INTERRUPTED = 0, 2, 130
+_PROBE_SECONDS = 3.0
+_CONFIG = "--config."
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    config: str
+    patches: list[str]
+    overrides: list[tuple[str, str]]
+    workdir: str | None
+    workers: int | None
+    address: str | None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code: 0 done, 2 something to mend (one line says what), 130 interrupted."""
+    try:
+        from isozyme.launch.checkout import require_same
+        from isozyme.launch.errors import UsageError
+    except ImportError as error:
+        print(f"isozyme is not installed ({error}): pip install -e {Path(__file__).parent.parent}", file=sys.stderr)
+        return _USAGE
+    try:
+        require_same(__file__)
+        options = _parse(arguments)
+        return _OK if options is None else _run(options)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _USAGE
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _parse(arguments: Sequence[str]) -> Options | None:
+    """Reads the flags; None if help was asked for and given."""
+    from absl import flags
+
+    from isozyme.launch.errors import UsageError
+
+    values: Any = flags.FlagValues()
+    flags.DEFINE_string("config", None, "Python file that defines experiment(), and :variant", flag_values=values)
+    flags.DEFINE_multi_string("patch", [], "a rule to apply, as 'cheaper?factor=4'", flag_values=values)
+    flags.DEFINE_string("workdir", None, "run folder; the same again resumes (runs/NAME)", flag_values=values)
+    flags.DEFINE_integer("workers", None, "processes; 0: in this one (the cores)", flag_values=values, lower_bound=0)
+    flags.DEFINE_string("address", None, "of a Ray cluster, 'auto' or HOST:PORT (start one)", flag_values=values)
+    if any(a in ("-h", "-help", "--help", "--helpfull") for a in arguments):
+        print(f"{__doc__}\n\n  --config.PATH=VALUE: overrides a value\n{values.get_help()}")
+        return None
+    overrides = [_override(a) for a in arguments if a.startswith(_CONFIG)]
+    try:
+        rest = values(["run.py", *(a for a in arguments if not a.startswith(_CONFIG))])
+    except flags.Error as error:
+        raise UsageError(f"{error}; see --help") from error
+    if len(rest) > 1:
+        raise UsageError(f"{rest[1]}: unexpected argument; flags have the form --name=value, see --help")
+    if not values.config:
+        raise UsageError("--config is missing; name a Python file such as launch/configs/lion.py")
+    return Options(values.config, values.patch, overrides, values.workdir, values.workers, values.address)
+
+
+def _override(argument: str) -> tuple[str, str]:
+    from isozyme.launch.errors import UsageError
+
+    path, equals, value = argument.removeprefix(_CONFIG).partition("=")
+    if not equals or not path:
+        raise UsageError(f"{argument}: an override has the form --config.PATH=VALUE")
+    return path, value
+
+
+def _run(options: Options) -> int:
+    from isozyme.evaluators import threads
+
+    threads.fix()  # Before anything imports jax.
+    from isozyme.evaluators.protocol import DataUnavailable
+    from isozyme.launch import loading, session, workdir
+    from isozyme.launch.errors import UsageError
+    from isozyme.search.journal import JournalError
+
+    experiment = loading.load(options.config, options.patches, options.overrides)
+    _probe(options.address, options.workers)
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = Path(options.workdir) if options.workdir else _default_folder(options.config)
+    try:
+        experiment.evaluator.prepare()
+        notes = workdir.enter(folder, experiment)
+        session.run(experiment, folder, _workers(options, experiment.lag), options.address, notes)
+    except (DataUnavailable, JournalError) as error:
+        raise UsageError(str(error)) from error
+    return _OK
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _workers(options: Options, lag: int) -> int:
+    """As many as asked for, or one a core; more than the lag could never be busy."""
+    if options.workers is not None:
+        return options.workers
+    return min(os.cpu_count() or 1, lag)
+
+
+def _default_folder(config: str) -> Path:
+    from isozyme.launch.loading import split_variant
+
+    path, variant = split_variant(config)
+    return Path("runs") / (path.stem if variant == "experiment" else f"{path.stem}-{variant}")
+
+
+def _probe(address: str | None, workers: int | None) -> None:
+    """Asks whether anybody listens: Ray alone would retry for minutes."""
+    from isozyme.launch.errors import UsageError
+
+    if address is None:
+        return
+    if workers == 0:
+        raise UsageError(f"--address={address}: with --workers=0 nothing runs on a cluster; leave one of them out")
+    if address == "auto":
+        import ray
+
+        try:
+            ray.init(address="auto", namespace="isozyme", configure_logging=False, log_to_driver=False)
+        except ConnectionError:
+            raise UsageError("--address=auto: no Ray cluster runs on this machine; start one, or leave it out") from None
+        ray.shutdown()
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"--address={address}: not an address; write auto or HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PROBE_SECONDS).close()
+    except OSError as error:
+        raise UsageError(f"--address={address}: nobody answers ({error}); start the cluster, or leave it out") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,95 @@
+"""One session of a run: controller, displays, closing, files."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from isozyme.evaluators import threads
+from isozyme.launch import closing, outputs, summary
+from isozyme.launch.display import Display
+from isozyme.launch.experiment import Experiment
+from isozyme.launch.tensorboard_writer import TensorBoardWriter
+from isozyme.search.controller import Controller
+from isozyme.search.executors import Executor, InProcessExecutor
+from isozyme.search.journal import Journal
+from isozyme.search.progress import Progress
+from isozyme.search.protocol import Trial
+
+
+def run(experiment: Experiment, folder: Path, workers: int, address: str | None, notes: list[str]) -> None:
+    """Runs or resumes `experiment` in its run folder, and prints the summary.
+
+    Args:
+      experiment: checked, its data prepared.
+      folder: the run folder, entered.
+      workers: Ray actors, or 0 for this process.
+      address: of a Ray cluster, or None.
+      notes: warnings to print first.
+    """
+    console = Console()
+    for note in notes:
+        console.print(f"warning: {note}", highlight=False, markup=False, soft_wrap=True)
+    journal = Journal.open(folder)
+    executor = _executor(experiment, workers, address, console)
+    writer = TensorBoardWriter(folder, experiment)
+    display = Display(console, experiment.objectives[0], experiment.budget.trials)
+    try:
+        controller = Controller(
+            experiment.space,
+            experiment.search,
+            experiment.objectives,
+            journal,
+            executor,
+            experiment.seed,
+            experiment.lag,
+            experiment.hurdle,
+            [writer, _FrontFile(folder), display],
+        )
+        with display, warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", markup=False)
+            progress = controller.run(experiment.budget.trials)
+        writer.close(progress)
+        outputs.write_front(folder, progress.archive)
+        result = closing.close(experiment, controller)
+        if result is not None:
+            _write_winner(experiment, folder, result, journal)
+        summary.show(console, experiment, folder, progress, result)
+    finally:
+        executor.close()
+        journal.close()
+
+
+class _FrontFile:
+    """Rewrites pareto.csv whenever the front has changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._written = folder, 0
+
+    def __call__(self, trial: Trial, progress: Progress) -> None:
+        if trial in progress.archive.trials[-1:] and progress.trials > progress.restored:
+            outputs.write_front(self._folder, progress.archive)
+
+
+def _executor(experiment: Experiment, workers: int, address: str | None, console: Console) -> Executor:
+    def announce() -> None:
+        where = f"the cluster at {address}" if address else "this machine"
+        console.print(f"starting {workers} workers on {where}; each compiles its executables once", highlight=False)
+
+    if workers == 0:
+        return InProcessExecutor(experiment.evaluator, experiment.space, experiment.seed)
+    from isozyme.search.ray_executor import RayExecutor
+
+    return RayExecutor(
+        experiment.evaluator, experiment.space, experiment.seed, workers, address, threads.environment(), announce
+    )
+
+
+def _write_winner(experiment: Experiment, folder: Path, result: closing.Closing, journal: Journal) -> None:
+    scores: dict[str, Any] = {
+        name: {split: {"status": o.status, **o.metrics} for split, o in by_split.items()}
+        for name, by_split in result.scores.items()
+    }
+    lineage = journal.lineage(result.winner.number)
+    outputs.write_winner(folder, experiment.space, result.winner, lineage, scores)

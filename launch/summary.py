@@ -1,0 +1,63 @@
+"""The closing summary: what was found, how it compares, what to type next."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from isozyme.evaluators.protocol import SPLITS, Outcome
+from isozyme.launch.closing import Closing
+from isozyme.launch.experiment import Experiment
+from isozyme.search.progress import Progress
+
+
+def show(console: Console, experiment: Experiment, folder: Path, progress: Progress, closing: Closing | None) -> None:
+    """Prints the summary of a finished run."""
+    hits = sum(progress.hits.values())
+    console.rule("finished")
+    _print(
+        console,
+        f"{progress.trials} trials, {progress.unique} evaluated, {hits} twins "
+        f"({progress.hits['static']} by static key, {progress.hits['numeric']} by numeric key), "
+        f"{progress.evaluation_seconds:.0f} s of evaluation",
+    )
+    failures = ", ".join(f"{n} {status}" for status, n in sorted(progress.statuses.items()) if status != "ok")
+    _print(console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv")
+    if closing is None:
+        _print(console, "no trial was scored, so there is no winner; look at the reasons above")
+    else:
+        _print(console, f"\nwinner: trial {closing.winner.number}, also in {folder}/best/\n")
+        _print(console, experiment.space.to_source(closing.winner.candidate))
+        console.print(_table(experiment, closing))
+        _print(console, "references have their published constants; on selection and final, seeds are fresh, and only")
+        _print(console, "final took no part in the choice of the winner")
+    _print(console, "\nnext:")
+    for command in (
+        f"tensorboard --logdir {folder.parent}",
+        f"python launch/report.py front {folder}",
+        f"python launch/report.py trials {folder} --jsonl",
+    ):
+        _print(console, f"  {command}")
+    _print(console, f"  the same command with --config.budget.trials={2 * experiment.budget.trials} goes on from here")
+
+
+def _table(experiment: Experiment, closing: Closing) -> Table:
+    metric = experiment.objectives[0].metric
+    table = Table("", *(f"{metric}, {split}" for split in SPLITS), *_forms(experiment))
+    for name, by_split in closing.scores.items():
+        scores = [_score(by_split[split], metric) for split in SPLITS]
+        table.add_row(name, *scores, *(f"{by_split['final'].metrics[form]:g}" for form in _forms(experiment)))
+    return table
+
+
+def _forms(experiment: Experiment) -> list[str]:
+    return list(experiment.space.form(next(iter(experiment.space.references.values()))))
+
+
+def _score(outcome: Outcome, metric: str) -> str:
+    value = outcome.metrics.get(metric)
+    return str(outcome.status) if value is None else f"{value:.4f}"
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

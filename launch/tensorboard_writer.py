@@ -1,0 +1,97 @@
+"""Writes a run to TensorBoard: scalars, hparams, hypervolume, and a picture of the front."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from isozyme.launch.experiment import Experiment
+from isozyme.launch.overrides import paths
+from isozyme.search.progress import Progress
+from isozyme.search.protocol import Trial
+
+_SCALARS_EVERY = 1.0  # seconds
+_PICTURE_EVERY = 30.0
+
+
+class TensorBoardWriter:
+    """A listener of the controller; steps are trial numbers."""
+
+    def __init__(self, folder: Path, experiment: Experiment) -> None:
+        from tensorboardX import SummaryWriter
+
+        self._writer: Any = SummaryWriter(str(folder))
+        self._experiment = experiment
+        self._scalars_at = self._picture_at = 0.0
+        self._pictured: list[int] = []
+        self._began = False
+
+    def __call__(self, trial: Trial, progress: Progress) -> None:
+        """Writes scalars about once a second and the front when it has changed, twice a minute at most."""
+        if progress.trials == progress.restored:
+            return  # An earlier session wrote these.
+        if not self._began:
+            self._hparams(progress)
+        now = time.monotonic()
+        if now - self._scalars_at >= _SCALARS_EVERY or not self._began:
+            self._scalars_at = now
+            self._scalars(trial.number, progress)
+        if now - self._picture_at >= _PICTURE_EVERY:
+            self._picture_at = now
+            self._picture(trial.number, progress)
+        self._began = True
+
+    def close(self, progress: Progress) -> None:
+        """Writes the last state, if this session did anything."""
+        if self._began:
+            self._scalars(progress.trials - 1, progress)
+            self._picture(progress.trials - 1, progress)
+        self._writer.close()
+
+    def _scalars(self, step: int, progress: Progress) -> None:
+        values = {
+            "trials/unique": progress.unique,
+            "trials/per_second": progress.rate,
+            "front/size": len(progress.archive.trials),
+            "front/hypervolume": progress.archive.hypervolume(),
+            **{f"hits/{name}": progress.hits[name] / progress.trials for name in ("static", "numeric")},
+            **{f"status/{name}": count for name, count in sorted(progress.statuses.items())},
+        }
+        if progress.best is not None:
+            values |= {f"best/{name}": value for name, value in sorted(progress.best.metrics.items())}
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def _hparams(self, progress: Progress) -> None:
+        from tensorboardX.summary import hparams
+
+        values = {
+            path: value for path, value in paths(self._experiment).items() if isinstance(value, bool | int | float | str)
+        }
+        metrics = dict.fromkeys([f"best/{self._experiment.objectives[0].metric}", "front/hypervolume"], 0.0)
+        for summary in hparams(values, metrics):
+            self._writer.file_writer.add_summary(summary)
+        del progress
+
+    def _picture(self, step: int, progress: Progress) -> None:
+        numbers = [t.number for t in progress.archive.trials]
+        if numbers and numbers != self._pictured:
+            self._pictured = numbers
+            self._writer.add_figure("front", draw_front(progress), step)
+            self._writer.flush()
+
+
+def draw_front(progress: Progress) -> Any:
+    """A figure of the front: the first objective against each of the others."""
+    from matplotlib.figure import Figure
+
+    objectives = progress.archive.objectives
+    pairs = [(objectives[0], other) for other in objectives[1:]] or [(objectives[0], objectives[0])]
+    figure = Figure(figsize=(4.5 * len(pairs), 4.0), layout="constrained")
+    for axes, (vertical, horizontal) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
+        trials = progress.archive.trials
+        axes.scatter([t.metrics[horizontal.metric] for t in trials], [t.metrics[vertical.metric] for t in trials])
+        axes.set_xlabel(horizontal.metric)
+        axes.set_ylabel(vertical.metric)
+        axes.set_title(f"front after {progress.trials} trials")
+        axes.grid(alpha=0.3)
+    return figure

@@ -1,0 +1,115 @@
+"""The run folder: what it holds, and whether this experiment may go on in it."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from isozyme.launch.errors import UsageError, one_line
+from isozyme.launch.experiment import Experiment
+
+EXPERIMENT_FILE = "experiment.json"
+_FORMAT = 1
+_PACKAGES = ("isozyme", "jax", "numpy", "optax", "pyglove", "ray")
+
+
+def enter(folder: Path, experiment: Experiment) -> list[str]:
+    """Makes `folder` the run folder of `experiment`, or finds that it is already.
+
+    Returns:
+      warnings, one line each.
+
+    Raises:
+      UsageError: the folder cannot be written, or belongs to something else. Nothing has been changed then.
+    """
+    record = folder / EXPERIMENT_FILE
+    if record.exists():
+        return _compare(record, experiment)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"--workdir={folder}: holds other files and no {EXPERIMENT_FILE}; choose an empty folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write(record, json.dumps(_describe(experiment), indent=1) + "\n")
+    except OSError as error:
+        raise UsageError(f"--workdir={folder}: cannot be written: {error.strerror}; choose another folder") from error
+    return []
+
+
+def _describe(experiment: Experiment) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "experiment": experiment.to_json(),
+        "identity": experiment.identity(),
+        "seed": experiment.seed,
+        "objectives": [[type(o).__name__.lower(), o.metric, o.reference] for o in experiment.objectives],
+        "packages": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in _PACKAGES},
+        "commit": _commit(),
+    }
+
+
+def _compare(record: Path, experiment: Experiment) -> list[str]:
+    folder = record.parent
+    known = read(folder)
+    differing = _differences(known["identity"], json.loads(json.dumps(experiment.identity())))
+    if differing:
+        path, old, new = differing[0]
+        raise UsageError(
+            f"--workdir={folder}: belongs to another experiment ({path} was {old!r:.60}, now {new!r:.60}); choose another folder"
+        )
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--workdir={folder}: cannot be written; change its permissions or choose another folder")
+    commit = _commit()
+    if commit and known["commit"] and commit != known["commit"]:
+        return [f"this run began at commit {known['commit'][:10]}, the checkout is now at {commit[:10]}"]
+    return []
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The record of a run folder, as plain JSON: nothing of it is executed.
+
+    Raises:
+      UsageError: there is none, or it cannot be read.
+    """
+    try:
+        known = json.loads((folder / EXPERIMENT_FILE).read_text())
+        if known["format"] != _FORMAT:
+            raise UsageError(f"{folder}: {EXPERIMENT_FILE} has format {known['format']}, this version reads {_FORMAT}")
+    except FileNotFoundError:
+        raise UsageError(f"{folder}: no {EXPERIMENT_FILE} here; name a run folder") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{folder}: {EXPERIMENT_FILE} is damaged ({one_line(error)}); restore a copy") from error
+    return known
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = list(dict.fromkeys([*old, *new]))
+        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{path}.{k}".lstrip("."))]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [d for i, (a, b) in enumerate(zip(old, new, strict=True)) for d in _differences(a, b, f"{path}[{i}]")]
+    return [] if old == new else [(path, old, new)]
+
+
+def _commit() -> str | None:
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    scratch = path.with_name(f".{path.name}.partial")
+    scratch.write_text(text)
+    os.replace(scratch, path)

@@ -1,0 +1,72 @@
+"""Runs a data-flow graph on flat values whose kinds are known: the probe in numpy, the compiled path in jax."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from isozyme.spaces.lion.graph import COMPUTE, Graph
+from isozyme.spaces.lion.operations import NODE_SCALARS, SCALAR, Kind
+
+
+class FlatLayout:
+    """Sums over a flat value whose kind is known when the program is laid out.
+
+    Args:
+      sizes: number of elements of each tensor.
+      namespace: numpy or jax.numpy.
+      dtype: of literals; the caller's arrays decide the rest.
+    """
+
+    def __init__(self, sizes: Sequence[int], namespace: Any = np, dtype: Any = np.float64) -> None:
+        self.namespace = self._xp = namespace
+        self._dtype = dtype
+        self.size = sum(sizes)
+        self._starts = np.cumsum([0, *sizes[:-1]])
+        self._tensor = np.repeat(np.arange(len(sizes)), sizes)
+
+    def literal(self, number: float) -> Any:
+        # An array, since plain Python numbers raise where arrays overflow.
+        return self._xp.asarray(number, self._dtype)
+
+    def total(self, x: Any, kind: Kind) -> Any:
+        if kind == SCALAR:
+            return x
+        if kind == NODE_SCALARS:
+            return self._xp.sum(self._spread(x)[self._starts])
+        return self._xp.sum(self._spread(x))
+
+    def per_tensor(self, x: Any, kind: Kind) -> Any:
+        if kind in (SCALAR, NODE_SCALARS):
+            return x
+        ends = [*self._starts[1:], self.size]
+        sums = [self._xp.sum(x[start:end]) for start, end in zip(self._starts, ends, strict=True)]
+        return self._xp.stack(sums)[self._tensor]
+
+    def _spread(self, x: Any) -> Any:
+        return self._xp.broadcast_to(x, (self.size,))
+
+
+def run_step(graph: Graph, inputs: Sequence[Any], layout: FlatLayout) -> tuple[Any, Any, Any]:
+    """Runs one step of the program on flat values.
+
+    Args:
+      graph: the program.
+      inputs: w, g, v1, v2 of shape [size] and the scalar lr.
+      layout: the tensors that the flat values stand for.
+
+    Returns:
+      update, new v1, new v2; broadcastable to [size]; a dead state is handed back as it came.
+    """
+    values: list[Any] = list(inputs)
+    for value in graph.values[len(values) :]:
+        if value.operation is None:
+            values.append(layout.literal(value.literal))
+            continue
+        kind = max((graph.values[i].kind for i in value.inputs), default=SCALAR)
+        operands = (values[i] for i in value.inputs)
+        result = COMPUTE[value.operation].compute(layout.namespace, layout, kind, *operands)
+        values.append(result if value.inputs else layout.literal(result))
+    v1 = inputs[2] if graph.v1 is None else values[graph.v1]
+    v2 = inputs[3] if graph.v2 is None else values[graph.v2]
+    return values[graph.update], v1, v2

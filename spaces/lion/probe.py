@@ -1,0 +1,45 @@
+"""Behaviour of a program on fixed hard inputs, in float64 numpy: the updates it applies over 24 steps.
+
+64 weights in five tensors; gradients mix zeros, ties between neighbours, and scales from 1e-6 to 1e3. The gradients
+do not depend on w, so the fingerprint is of the program alone; w itself moves with the updates.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from isozyme.spaces.lion.execution import FlatLayout, run_step
+from isozyme.spaces.lion.graph import Graph
+
+SHAPES = ((6, 5), (5,), (2, 3, 3), (10,), (1,))
+STEPS = 24
+_SEED = 20230213
+
+
+def updates(graph: Graph) -> np.ndarray:
+    """The updates of all steps, shape [STEPS, 64]."""
+    weights, gradients, rates, layout = _inputs()
+    w, v1, v2 = weights, np.zeros_like(weights), np.zeros_like(weights)
+    result = np.empty_like(gradients)
+    with np.errstate(all="ignore"):
+        for step in range(STEPS):
+            update, v1, v2 = run_step(graph, (w, gradients[step], v1, v2, rates[step]), layout)
+            result[step] = update
+            w = w - update
+    return result
+
+
+@cache
+def _inputs() -> tuple[np.ndarray, np.ndarray, np.ndarray, FlatLayout]:
+    sizes = [int(np.prod(shape)) for shape in SHAPES]
+    size = sum(sizes)
+    random = np.random.Generator(np.random.PCG64(_SEED))
+    weights = random.normal(size=size)
+    weights[::9] = 0.0
+    scales = 10.0 ** random.uniform(-6, 3, size=size)
+    gradients = random.normal(size=(STEPS, size)) * np.where(np.arange(size) % 3 == 0, scales, 1.0)
+    gradients[:, 4::8] = gradients[:, 5::8]  # ties
+    gradients[random.uniform(size=gradients.shape) < 0.1] = 0.0
+    gradients[5] = 0.0
+    rates = 0.5 * (1.0 + np.cos(np.linspace(0.0, 0.9 * np.pi, STEPS)))
+    return weights, gradients, rates, FlatLayout(sizes)

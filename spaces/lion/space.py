@@ -1,0 +1,121 @@
+"""The space of optimizer programs (Lion, arXiv 2302.06675)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyglove as pg
+
+from isozyme.spaces.lion import export, graph, lowering, mutation, probe, source
+from isozyme.spaces.lion.execution import FlatLayout, run_step
+from isozyme.spaces.lion.named import NAMED
+from isozyme.spaces.lion.operations import OPERATIONS
+from isozyme.spaces.lion.program import Program, check, live_statements
+from isozyme.spaces.protocol import InvalidCandidate
+
+_BYTES_PER_WEIGHT = 4  # float32
+
+
+@pg.members([
+    ("start", pg.typing.Str("adamw"), "Where a search starts: one of NAMED, or a program's source text."),
+    ("max_statements", pg.typing.Int(60, min_value=1), "At this length mutation stops inserting."),
+])
+class OptimizerPrograms(pg.Object):
+    """Straight-line programs `train(w, g, v1, v2, lr) -> update, v1, v2` over 45 functions.
+
+    A candidate is a `Program`, a tuple of statements. Statements without effect stay in it, as stepping stones for
+    later mutations, and are left out of its keys and its execution.
+    """
+
+    start: str
+    max_statements: int
+
+    version = "lion-1"
+
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        self._start = NAMED[self.start] if self.start in NAMED else self._read_start()
+
+    def _read_start(self) -> Program:
+        try:
+            return source.from_source(self.start)
+        except InvalidCandidate as error:
+            raise ValueError(f"start is neither one of {', '.join(NAMED)} nor a program: {error}") from None
+
+    @property
+    def references(self) -> Mapping[str, Program]:
+        """The start, then AdamW and Lion as published."""
+        return {"start": self._start, "adamw": NAMED["adamw"], "lion": NAMED["lion"]}
+
+    def initial(self, rng: np.random.Generator) -> Program:
+        """The start, for every member of the first population."""
+        del rng
+        return self._start
+
+    def random(self, rng: np.random.Generator) -> Program:
+        """A random valid program of up to 20 statements."""
+        return mutation.random(rng, self.max_statements)
+
+    def mutate(self, candidate: Program, rng: np.random.Generator) -> Program:
+        """A valid child: one statement inserted, deleted or modified."""
+        return mutation.mutate(candidate, rng, self.max_statements)
+
+    def validate(self, candidate: Program) -> str | None:
+        """The reason why a program is outside the space, or None."""
+        unknown = [s.operation for s in candidate.statements if s.operation not in OPERATIONS]
+        if unknown:
+            return f"{unknown[0]} is not a function of the space"
+        try:
+            check(candidate)
+        except InvalidCandidate as error:
+            return str(error)
+        return None
+
+    def canonical(self, candidate: Program) -> bytes:
+        """Digest of the live data flow; blind to names, order, commuted operands and dead state."""
+        return graph.canonical(candidate)
+
+    def probe(self, candidate: Program) -> Sequence[np.ndarray]:
+        """Updates over 24 steps on 64 weights, float64 [24, 64]."""
+        return [probe.updates(graph.build(candidate))]
+
+    def form(self, candidate: Program) -> Mapping[str, float]:
+        """Statements, live statements, and bytes of optimizer state for one float32 weight."""
+        live, states = live_statements(candidate)
+        return {
+            "length": float(len(candidate.statements)),
+            "live_length": float(len(live)),
+            "state_bytes": float(_BYTES_PER_WEIGHT * sum(states)),
+        }
+
+    def lower(self, candidate: Program) -> lowering.Lowered:
+        """Instructions and registers for the interpreter."""
+        return lowering.lower(graph.build(candidate))
+
+    def to_source(self, candidate: Program) -> str:
+        """The program as a Python function."""
+        return source.to_source(candidate)
+
+    def from_source(self, text: str) -> Program:
+        """Reads a program; raises `InvalidCandidate` with the line and the reason."""
+        return source.from_source(text)
+
+    def export(self, candidate: Program) -> Mapping[str, str]:
+        """`optimizer.py`, which defines `optimizer(learning_rate) -> optax.GradientTransformation`."""
+        return {"optimizer.py": export.to_optax_file(candidate)}
+
+
+def step_function(candidate: Program, sizes: Sequence[int], namespace: Any, dtype: Any) -> Any:
+    """The program as an ordinary function of flat arrays, to be traced and compiled by jax.
+
+    Args:
+      candidate: a valid program.
+      sizes: number of elements of each tensor of w.
+      namespace: jax.numpy or numpy.
+      dtype: of literals.
+
+    Returns:
+      (w, g, v1, v2, lr) -> (update, v1, v2), all [sum(sizes)] but the scalar lr.
+    """
+    built, layout = graph.build(candidate), FlatLayout(sizes, namespace, dtype)
+    return lambda *inputs: run_step(built, inputs, layout)
