@@ -7,6 +7,8 @@ import pyglove as pg
 from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.objectives import Objective
 
+_ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
+
 
 @pg.members([("trials", pg.typing.Int(min_value=1), "How many trials, twins included.")])
 class Budget(pg.Object):
@@ -15,17 +17,23 @@ class Budget(pg.Object):
     trials: int
 
 
-@pg.members([
-    ("space", pg.typing.Any(), "What is searched: a `spaces.Space`."),
-    ("evaluator", pg.typing.Any(), "What a candidate is worth: an `evaluators.Evaluator`."),
-    ("search", pg.typing.Any(), "Who proposes: a `search.Algorithm`."),
-    ("objectives", pg.typing.List(pg.typing.Object(Objective), min_size=1), "The first guides; all span the front."),
-    ("budget", pg.typing.Object(Budget), "When the run ends."),
-    ("seed", pg.typing.Int(0, min_value=0), "All random numbers derive from it."),
-    ("lag", pg.typing.Int(8, min_value=1), "Proposal i sees the trials up to i - lag: how many may be under way."),
-    ("hurdle", pg.typing.Object(QuantileHurdle).noneable(), "Who goes on from the short run to the full one."),
-    ("finalists", pg.typing.Int(8, min_value=1, max_value=32), "Best trials re-evaluated on the selection split."),
-])
+@pg.members(
+    [
+        ("space", _ANY, "What is searched: a `spaces.Space`."),
+        ("evaluator", _ANY, "What a candidate is worth: an `evaluators.Evaluator`."),
+        ("search", _ANY, "Who proposes: a `search.Algorithm`."),
+        (
+            "objectives",
+            pg.typing.List(pg.typing.Object(Objective), min_size=1),
+            "The first guides; all span the front.",
+        ),
+        ("budget", pg.typing.Object(Budget), "When the run ends."),
+        ("seed", pg.typing.Int(0, min_value=0), "All random numbers derive from it."),
+        ("lag", pg.typing.Int(8, min_value=1), "Proposal i sees the trials up to i - lag: how many may be under way."),
+        ("hurdle", pg.typing.Object(QuantileHurdle).noneable(), "Who goes on from the short run to the full one."),
+        ("finalists", pg.typing.Int(8, min_value=1, max_value=32), "Best trials re-evaluated on the selection split."),
+    ]
+)
 class Experiment(pg.Object):
     """A search, ready to run."""
 
@@ -47,4 +55,5 @@ class Experiment(pg.Object):
 
     def identity(self) -> dict[str, Any]:
         """JSON of all that the trajectory depends on: everything but the budget and the number of finalists."""
-        return {k: v for k, v in self.to_json().items() if k not in ("budget", "finalists")}
+        record: Any = self.to_json()
+        return {k: v for k, v in record.items() if k not in ("budget", "finalists")}

@@ -21,7 +21,7 @@ def override(experiment: Experiment, path: str, text: str) -> Experiment:
     if path not in known:
         near = difflib.get_close_matches(path, known, n=3, cutoff=0.0)
         raise UsageError(f"{flag}: no such field; the nearest are {', '.join(near)}")
-    copy = experiment.clone(deep=True)
+    copy: Any = experiment.clone(deep=True)
     try:
         copy.rebind({path: _parse(text, known[path])}, raise_on_no_change=False)
     except Exception as error:  # The field's own validation, whatever it raises.

@@ -38,7 +38,9 @@ def _report(arguments: Sequence[str]) -> int:
     jsonl = "--jsonl" in arguments
     words = [a for a in arguments if a != "--jsonl"]
     if len(words) != 2 or words[0] not in _COMMANDS:
-        raise UsageError(f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder, then maybe --jsonl")
+        raise UsageError(
+            f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder, then maybe --jsonl"
+        )
     command, folder = words[0], Path(words[1])
     trials, objectives = _read(folder)
     chosen = trials if command == "trials" else _front(trials, objectives)

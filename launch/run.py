@@ -134,7 +134,9 @@ def _probe(address: str | None, workers: int | None) -> None:
         try:
             ray.init(address="auto", namespace="isozyme", configure_logging=False, log_to_driver=False)
         except ConnectionError:
-            raise UsageError("--address=auto: no Ray cluster runs on this machine; start one, or leave it out") from None
+            raise UsageError(
+                "--address=auto: no Ray cluster runs on this machine; start one, or leave it out"
+            ) from None
         ray.shutdown()
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
@@ -143,7 +145,9 @@ def _probe(address: str | None, workers: int | None) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=_PROBE_SECONDS).close()
     except OSError as error:
-        raise UsageError(f"--address={address}: nobody answers ({error}); start the cluster, or leave it out") from error
+        raise UsageError(
+            f"--address={address}: nobody answers ({error}); start the cluster, or leave it out"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def show(console: Console, experiment: Experiment, folder: Path, progress: Progr
         f"{progress.evaluation_seconds:.0f} s of evaluation",
     )
     failures = ", ".join(f"{n} {status}" for status, n in sorted(progress.statuses.items()) if status != "ok")
-    _print(console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv")
+    _print(
+        console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv"
+    )
     if closing is None:
         _print(console, "no trial was scored, so there is no winner; look at the reasons above")
     else:

@@ -65,7 +65,9 @@ class TensorBoardWriter:
         from tensorboardX.summary import hparams
 
         values = {
-            path: value for path, value in paths(self._experiment).items() if isinstance(value, bool | int | float | str)
+            path: value
+            for path, value in paths(self._experiment).items()
+            if isinstance(value, bool | int | float | str)
         }
         metrics = dict.fromkeys([f"best/{self._experiment.objectives[0].metric}", "front/hypervolume"], 0.0)
         for summary in hparams(values, metrics):

@@ -56,9 +56,8 @@ def _compare(record: Path, experiment: Experiment) -> list[str]:
     differing = _differences(known["identity"], json.loads(json.dumps(experiment.identity())))
     if differing:
         path, old, new = differing[0]
-        raise UsageError(
-            f"--workdir={folder}: belongs to another experiment ({path} was {old!r:.60}, now {new!r:.60}); choose another folder"
-        )
+        change = f"{path} was {old!r:.60}, now {new!r:.60}"
+        raise UsageError(f"--workdir={folder}: belongs to another experiment ({change}); choose another folder")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"--workdir={folder}: cannot be written; change its permissions or choose another folder")
     commit = _commit()

@@ -8,12 +8,18 @@ import pyglove as pg
 from isozyme.search.protocol import Trial
 
 
-@pg.members([
-    ("metric", pg.typing.Str("short_loss"), "Cost after the short run; less is better."),
-    ("quantile", pg.typing.Float(0.75, min_value=0.0, max_value=1.0), "Share of recent evaluations that would pass."),
-    ("window", pg.typing.Int(100, min_value=1), "How many of the latest evaluations count."),
-    ("warmup", pg.typing.Int(20, min_value=1), "Evaluations before the hurdle stands."),
-])
+@pg.members(
+    [
+        ("metric", pg.typing.Str("short_loss"), "Cost after the short run; less is better."),
+        (
+            "quantile",
+            pg.typing.Float(0.75, min_value=0.0, max_value=1.0),
+            "Share of recent evaluations that would pass.",
+        ),
+        ("window", pg.typing.Int(100, min_value=1), "How many of the latest evaluations count."),
+        ("warmup", pg.typing.Int(20, min_value=1), "Evaluations before the hurdle stands."),
+    ]
+)
 class QuantileHurdle(pg.Object):
     """A rolling quantile over unique evaluations, as AutoML-Zero's hurdles (arXiv 2003.03384, section 3.2)."""
 

@@ -26,9 +26,7 @@ CREATE TABLE assessments (
   key TEXT PRIMARY KEY, split TEXT NOT NULL, candidate TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
   metrics TEXT NOT NULL, seconds REAL NOT NULL);
 """
-_COLUMNS = (
-    "trial, status, reason, candidate, metrics, static_key, key, cached_from, hit, parents, seconds, finished"
-)
+_COLUMNS = "trial, status, reason, candidate, metrics, static_key, key, cached_from, hit, parents, seconds, finished"
 
 
 class JournalError(ValueError):
@@ -93,7 +91,9 @@ class Journal:
             raise sqlite3.DatabaseError(verdict)
         found = self.meta("format")
         if found != FORMAT:
-            raise JournalError(f"{self._path}: format {found}, this version reads {FORMAT}; use the version that wrote it")
+            raise JournalError(
+                f"{self._path}: format {found}, this version reads {FORMAT}; use the version that wrote it"
+            )
 
     def close(self) -> None:
         """Closes the file and lets others write it."""

@@ -25,7 +25,7 @@ class ParetoArchive:
             return False
         if (self._costs <= costs).all(axis=1).any():
             return False
-        kept = ~(costs <= self._costs).all(axis=1)
+        kept = np.atleast_1d(~(costs <= self._costs).all(axis=1))
         self.trials = [t for t, keep in zip(self.trials, kept, strict=True) if keep] + [trial]
         self._costs = np.vstack([self._costs[kept], costs])
         return True

@@ -1,6 +1,7 @@
 """What a run has done so far, counted from its trials in their order."""
 
 import bisect
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from isozyme.search.pareto import ParetoArchive
 from isozyme.search.protocol import Trial
 
 _LEADERS = 32
+_NUMBER = re.compile(r"\s[-+]?\d")  # Reasons that differ in a number are counted together.
 
 
 class Progress:
@@ -22,7 +24,7 @@ class Progress:
       unique: trials that were evaluated themselves.
       hits: twins by the key that found them.
       statuses: trials by status.
-      reasons: failures by the first words of their reason.
+      reasons: failures by their reason up to its first number.
       best: the trial with the least cost in the first objective.
       leaders: the best few trials that were evaluated themselves, best first.
       archive: the Pareto front.
@@ -56,7 +58,7 @@ class Progress:
         if trial.status is Status.OK:
             self._rank(trial)
         else:
-            self.reasons[f"{trial.status}: {' '.join((trial.reason or '').split()[:3])}"] += 1
+            self.reasons[f"{trial.status}: {_NUMBER.split(trial.reason or '')[0]}"] += 1
         self.archive.add(trial)
 
     def _rank(self, trial: Trial) -> None:

@@ -72,9 +72,7 @@ class RayExecutor:
             configure_logging=False,
             log_to_driver=False,
         )
-        self._actor_class: Any = ray.remote(_Worker).options(
-            num_cpus=1, runtime_env={"env_vars": self._environment}
-        )
+        self._actor_class: Any = ray.remote(_Worker).options(num_cpus=1, runtime_env={"env_vars": self._environment})
         self._actors = [self._new_actor() for _ in range(self._workers)]
         self._running = [deque() for _ in self._actors]
 
@@ -118,13 +116,14 @@ class RayExecutor:
 
     def _collect_from(self, index: int, arrived: set[Any]) -> list[tuple[int, Outcome]]:
         import ray
+        from ray.exceptions import RayActorError
 
         running, outcomes = self._running[index], []
         while running and running[0][2] in arrived:
-            ticket, job, reference = running[0]
+            ticket, _, reference = running[0]
             try:
                 outcome = ray.get(reference)[0]
-            except ray.exceptions.RayActorError as error:
+            except RayActorError as error:
                 return outcomes + self._bury(index, str(error).splitlines()[0])
             running.popleft()
             outcomes.append((ticket, outcome))

@@ -13,10 +13,16 @@ from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
 
 
-@pg.members([
-    ("population_size", pg.typing.Int(100, min_value=1), "P: the newest trials, from which parents are drawn."),
-    ("tournament_size", pg.typing.Int(25, min_value=1), "S: drawn uniformly with replacement; the best is the parent."),
-])
+@pg.members(
+    [
+        ("population_size", pg.typing.Int(100, min_value=1), "P: the newest trials, from which parents are drawn."),
+        (
+            "tournament_size",
+            pg.typing.Int(25, min_value=1),
+            "S: drawn uniformly with replacement; the best is the parent.",
+        ),
+    ]
+)
 class RegularizedEvolution(pg.Object):
     """The first P proposals are the space's initial candidates; each later one is a mutated tournament winner.
 

@@ -26,7 +26,7 @@ class IsozymeDigits(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, test: bool) -> Iterator[tuple[int, dict[str, Any]]]:
         from sklearn.datasets import load_digits
 
-        digits = load_digits()
+        digits: Any = load_digits()
         for index, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
             if (index % 3 == 2) == test:
-                yield index, {"image": np.uint8(image * 255 / 16)[:, :, None], "label": int(label)}
+                yield index, {"image": (image * 255 / 16).astype(np.uint8)[:, :, None], "label": int(label)}

@@ -24,8 +24,8 @@ TEXT_CLASSES = _LAST - _FIRST + 3
 class Examples(NamedTuple):
     """Inputs [rows, …] and integer targets [rows] or [rows, context], and the number of classes of a target."""
 
-    inputs: np.ndarray
-    targets: np.ndarray
+    inputs: Any
+    targets: Any
     classes: int
 
 

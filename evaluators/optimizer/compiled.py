@@ -32,6 +32,7 @@ def from_optax(make: optax.GradientTransformation) -> Update:
     def step(state: tuple, g: jax.Array, lr: jax.Array) -> tuple:
         w, inner = state
         change, inner = make.update(g, inner, w)
+        assert isinstance(change, jax.Array)
         return w + lr * change, inner
 
     return Update(start, lambda state: state[0], step)

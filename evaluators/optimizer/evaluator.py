@@ -16,14 +16,24 @@ from isozyme.evaluators.protocol import Job, Outcome, Status
 _VERSION = "optimizer-1"
 
 
-@pg.members([
-    ("tasks", pg.typing.List(pg.typing.Object(Task), min_size=1), "What to train; the first one runs the hurdle."),
-    ("repeats", pg.typing.Int(2, min_value=1), "Seeds a task in the search."),
-    ("closing_repeats", pg.typing.Int(4, min_value=1), "Fresh seeds a task on the selection and final splits."),
-    ("short_share", pg.typing.Float(0.25, min_value=0.01, max_value=1.0), "Of the first task's steps: the short run."),
-    ("path", pg.typing.Enum("interpreter", ["interpreter", "compiled"]), "One executable a task, or one a program."),
-    ("download", pg.typing.Bool(False), "Whether TFDS may fetch data that are not yet on this machine."),
-])
+@pg.members(
+    [
+        ("tasks", pg.typing.List(pg.typing.Object(Task), min_size=1), "What to train; the first one runs the hurdle."),
+        ("repeats", pg.typing.Int(2, min_value=1), "Seeds a task in the search."),
+        ("closing_repeats", pg.typing.Int(4, min_value=1), "Fresh seeds a task on the selection and final splits."),
+        (
+            "short_share",
+            pg.typing.Float(0.25, min_value=0.01, max_value=1.0),
+            "Of the first task's steps: the short run.",
+        ),
+        (
+            "path",
+            pg.typing.Enum("interpreter", ["interpreter", "compiled"]),
+            "One executable a task, or one a program.",
+        ),
+        ("download", pg.typing.Bool(False), "Whether TFDS may fetch data that are not yet on this machine."),
+    ]
+)
 class OptimizerEvaluator(pg.Object):
     """Mean held-out loss over tasks and repeats, as a share of what a uniform guess gets (1 is chance level).
 
@@ -87,7 +97,7 @@ class OptimizerEvaluator(pg.Object):
                 break
             metrics[name] = value
             if name == self.short_metric and job.hurdle is not None and value > job.hurdle:
-                status, reason = Status.HURDLE, f"{name} {value:.4f} is above the hurdle {job.hurdle:.4f}"
+                status, reason = Status.HURDLE, f"{name} {value:.4g} is above the hurdle {job.hurdle:.4g}"
                 break
         return Outcome(status, reason, metrics, time.perf_counter() - began)
 

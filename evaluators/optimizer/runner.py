@@ -28,7 +28,7 @@ class Runner:
         def run(program: Lowered, weights: jax.Array, batches: Batches) -> tuple[jax.Array, jax.Array]:
             return train(task.network, interpret(task.network, program), weights, batches)
 
-        self._interpreter = jax.jit(run)
+        self._interpreter: Any = jax.jit(run)
 
     def load(self, candidate: Any) -> Any:
         """What `run` takes: arrays for the interpreter, or a function compiled on its first call."""

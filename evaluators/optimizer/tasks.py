@@ -14,17 +14,19 @@ _SCHEDULES = ["constant", "cosine", "warmup_cosine"]
 _WARMUP = 0.1  # of the steps
 
 
-@pg.members([
-    ("name", pg.typing.Str(), "Names the task's metrics."),
-    ("data", pg.typing.Str(), "A data set of ours or any TFDS name."),
-    ("network", pg.typing.Enum("mlp", _NETWORKS), "Which network."),
-    ("sizes", pg.typing.Dict(), "Arguments of the network, such as hidden=[32], channels=[8, 16] or width=24."),
-    ("batch_size", pg.typing.Int(32, min_value=1), "Examples in a step."),
-    ("steps", pg.typing.Int(100, min_value=1), "Steps of the full run."),
-    ("schedule", pg.typing.Enum("warmup_cosine", _SCHEDULES), "Course of `lr`, which peaks at 1."),
-    ("context", pg.typing.Int(16, min_value=1), "Characters in a window of text."),
-    ("held_rows", pg.typing.Int(256, min_value=1), "At most so many rows in each held-out split."),
-])
+@pg.members(
+    [
+        ("name", pg.typing.Str(), "Names the task's metrics."),
+        ("data", pg.typing.Str(), "A data set of ours or any TFDS name."),
+        ("network", pg.typing.Enum("mlp", _NETWORKS), "Which network."),
+        ("sizes", pg.typing.Dict(), "Arguments of the network, such as hidden=[32], channels=[8, 16] or width=24."),
+        ("batch_size", pg.typing.Int(32, min_value=1), "Examples in a step."),
+        ("steps", pg.typing.Int(100, min_value=1), "Steps of the full run."),
+        ("schedule", pg.typing.Enum("warmup_cosine", _SCHEDULES), "Course of `lr`, which peaks at 1."),
+        ("context", pg.typing.Int(16, min_value=1), "Characters in a window of text."),
+        ("held_rows", pg.typing.Int(256, min_value=1), "At most so many rows in each held-out split."),
+    ]
+)
 class Task(pg.Object):
     """Trains one network on one data set."""
 

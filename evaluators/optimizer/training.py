@@ -34,13 +34,13 @@ class Batches(NamedTuple):
       held_inputs, held_targets: the split to score on.
     """
 
-    inputs: jax.Array
-    targets: jax.Array
-    order: jax.Array
-    rates: jax.Array
-    steps: jax.Array
-    held_inputs: jax.Array
-    held_targets: jax.Array
+    inputs: Any
+    targets: Any
+    order: Any
+    rates: Any
+    steps: Any
+    held_inputs: Any
+    held_targets: Any
 
 
 class Network(NamedTuple):

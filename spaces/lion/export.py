@@ -3,6 +3,7 @@
 The file's expressions come from the operation table itself: its functions are called with `_Text` in place of arrays.
 """
 
+import re
 from typing import Any
 
 from isozyme.spaces.lion.operations import NODE_SCALARS, OPERATIONS, SCALAR, TREE, Kind
@@ -61,7 +62,8 @@ def to_optax_file(program: Program) -> str:
     for index in live:
         scope = infer(program.statements[:index])
         body += _lines(program.statements[index], scope)
-    returned = dict(zip(("update", *STATES), map(_name, program.returns), strict=True))
+    roles: list[str] = ["update", *STATES]
+    returned = dict(zip(roles, map(_name, program.returns), strict=True))
     body.append(f"return {', '.join(returned[key] for key in ('update', *states))},")
     return _FILE.format(
         listing=to_source(program),
@@ -96,8 +98,18 @@ def _lines(statement: Any, scope: dict[str, Kind]) -> list[str]:
     expression = str(result) if operands else f"jnp.asarray({result})"
     if operation.result([kinds.get(str(o), SCALAR) for o in operands[: operation.arity]]) != SCALAR:
         trees = [name for name, k in kinds.items() if k != SCALAR]
-        expression = f"[{expression} {_over(trees)}]"
-    return [*layout.lines, f"{_name(statement.target)} = {expression}"]
+        expression = f"[{_bare(expression)} {_over(trees)}]"
+    return [*layout.lines, f"{_name(statement.target)} = {_bare(expression)}"]
+
+
+def _bare(expression: str) -> str:
+    """Without outer parentheses that hold the whole expression."""
+    depth = 0
+    for i, c in enumerate(expression):
+        depth += (c == "(") - (c == ")")
+        if depth == 0 and i < len(expression) - 1:
+            return expression
+    return expression[1:-1] if expression.startswith("(") else expression
 
 
 def _over(trees: list[str]) -> str:
@@ -166,7 +178,10 @@ class _TextLayout:
             return x
         trees = [name for name, k in self._kinds.items() if k != SCALAR]
         widest = next(name for name, k in self._kinds.items() if k == kind)
-        inside = f"jnp.sum(jnp.broadcast_to({x}, {widest}.shape))" if kind == TREE else str(x)
+        inside = str(x)
+        if kind == TREE and not re.search(rf"\b{widest}\b", inside):
+            inside = f"jnp.broadcast_to({x}, {widest}.shape)"
+        inside = f"jnp.sum({_bare(inside)})" if kind == TREE else inside
         name = f"total{len(self.lines)}"
         self.lines.append(f"{name} = sum({inside} {_over(trees)})")
         return _Text(name)

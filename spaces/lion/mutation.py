@@ -55,9 +55,7 @@ def insert(program: Program, rng: np.random.Generator) -> Program | None:
         choice = int(rng.integers(len(targets) + 1))
         target = targets[choice] if choice < len(targets) else _fresh(program)
         statement = Statement(target, operation.name, arguments)
-        child = program._replace(
-            statements=(*program.statements[:position], statement, *program.statements[position:])
-        )
+        child = program._replace(statements=(*program.statements[:position], statement, *program.statements[position:]))
         if _valid(child):
             return child
     return None

@@ -73,9 +73,7 @@ def _unary(name: str, function: Callable[[Any, Any], Any]) -> Operation:
 
 
 def _binary(name: str, function: Callable[[Any, Any, Any], Any], commutative: bool, group: str = "tree") -> Operation:
-    return Operation(
-        name, group, 2, lambda xp, layout, kind, x, y: function(xp, x, y), commutative=commutative
-    )
+    return Operation(name, group, 2, lambda xp, layout, kind, x, y: function(xp, x, y), commutative=commutative)
 
 
 def _norm(xp: Any, layout: Layout, kind: Any, x: Any) -> Any:

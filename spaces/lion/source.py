@@ -98,7 +98,12 @@ def _argument(node: ast.expr, where: str) -> Argument:
         return node.id
     negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
     constant = node.operand if isinstance(node, ast.UnaryOp) and negative else node
-    if isinstance(constant, ast.Constant) and type(constant.value) in (int, float):
+    # bool is an int to isinstance, and no number here.
+    if (
+        isinstance(constant, ast.Constant)
+        and type(constant.value) is not bool
+        and isinstance(constant.value, int | float)
+    ):
         return _literal(constant.value, negative, where)
     hint = "arguments are names and numbers; give a nested call a name of its own"
     raise InvalidCandidate(f"{where}: {ast.unparse(node)[:80]}: {hint}")

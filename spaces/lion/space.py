@@ -16,10 +16,12 @@ from isozyme.spaces.protocol import InvalidCandidate
 _BYTES_PER_WEIGHT = 4  # float32
 
 
-@pg.members([
-    ("start", pg.typing.Str("adamw"), "Where a search starts: one of NAMED, or a program's source text."),
-    ("max_statements", pg.typing.Int(60, min_value=1), "At this length mutation stops inserting."),
-])
+@pg.members(
+    [
+        ("start", pg.typing.Str("adamw"), "Where a search starts: one of NAMED, or a program's source text."),
+        ("max_statements", pg.typing.Int(60, min_value=1), "At this length mutation stops inserting."),
+    ]
+)
 class OptimizerPrograms(pg.Object):
     """Straight-line programs `train(w, g, v1, v2, lr) -> update, v1, v2` over 45 functions.
 

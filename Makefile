@@ -1,0 +1,45 @@
+# Everything runs in .venv, made on first use: a fresh machine needs Python 3.11 or newer, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SCRATCH := .scratch
+STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(STAMP)  ## run the main job: discover an optimizer
+	$(BIN)/python launch/run.py --config launch/configs/lion.py --workdir runs/demo
+
+test: $(STAMP) $(SCRATCH)/isozyme  ## the tests, and the doctests through a folder where the checkout is named isozyme
+	cd $(SCRATCH) && ../$(BIN)/python -m pytest -c isozyme/setup.cfg --rootdir isozyme isozyme/tests -m "not nightly" $(ARGS)
+
+test-all: $(STAMP) $(SCRATCH)/isozyme  ## the tests and the long drills
+	cd $(SCRATCH) && ../$(BIN)/python -m pytest -c isozyme/setup.cfg --rootdir isozyme isozyme/tests $(ARGS)
+
+lint: $(STAMP) $(SCRATCH)/isozyme  ## style, types and the arrows between rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python tests/import_arrows.py
+
+bench: $(BENCH_STAMP)  ## all benchmarks, quickly; nothing else should run meanwhile
+	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file --quick || exit 1; done
+
+clean:  ## everything that make has made
+	rm -rf $(VENV) $(SCRATCH) build dist *.egg-info
+
+$(STAMP): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
+# Inside the checkout, pytest and type checkers would import modules twice, under two names.
+$(SCRATCH)/isozyme:
+	mkdir -p $(SCRATCH)
+	ln -sfn .. $@
