@@ -51,7 +51,7 @@ class Display:
     def _rows(self, progress: Progress) -> list[tuple[str, str]]:
         shares = [f"{key} {progress.hits[key] / progress.trials:.1%}" for key in ("static", "numeric")]
         best = progress.best.metrics.get(self._objective.metric) if progress.best else None
-        left = (self._budget - progress.trials) / progress.rate if progress.rate else 0.0
+        left = f"{(self._budget - progress.trials) / progress.rate:.0f} s" if progress.rate else ""
         return [
             ("trials", f"{progress.trials} of {self._budget}"),
             ("unique", str(progress.unique)),
@@ -60,5 +60,5 @@ class Display:
             (f"best {self._objective.metric}", "" if best is None else f"{best:.4f}"),
             ("front", str(len(progress.archive.trials))),
             ("trials/s", f"{progress.rate:.1f}"),
-            ("time left", f"{left:.0f} s"),
+            ("time left", left),
         ]

@@ -81,12 +81,13 @@ def _override(argument: str) -> tuple[str, str]:
 
 
 def _run(options: Options) -> int:
-    from isozyme.evaluators import threads
+    from isozyme.evaluators import process
 
-    threads.fix()  # Before anything imports jax.
+    process.fix()  # Before anything imports jax.
     from isozyme.evaluators.protocol import DataUnavailable
     from isozyme.launch import loading, session, workdir
     from isozyme.launch.errors import UsageError
+    from isozyme.search.executors import SetupFailed
     from isozyme.search.journal import JournalError
 
     experiment = loading.load(options.config, options.patches, options.overrides)
@@ -97,7 +98,7 @@ def _run(options: Options) -> int:
         experiment.evaluator.prepare()
         notes = workdir.enter(folder, experiment)
         session.run(experiment, folder, _workers(options, experiment.lag), options.address, notes)
-    except (DataUnavailable, JournalError) as error:
+    except (DataUnavailable, JournalError, SetupFailed) as error:
         raise UsageError(str(error)) from error
     return _OK
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from isozyme.evaluators import threads
+from isozyme.evaluators import process
 from isozyme.launch import closing, outputs, summary
 from isozyme.launch.display import Display
 from isozyme.launch.experiment import Experiment
@@ -82,7 +82,7 @@ def _executor(experiment: Experiment, workers: int, address: str | None, console
     from isozyme.search.ray_executor import RayExecutor
 
     return RayExecutor(
-        experiment.evaluator, experiment.space, experiment.seed, workers, address, threads.environment(), announce
+        experiment.evaluator, experiment.space, experiment.seed, workers, address, process.environment(), announce
     )
 
 

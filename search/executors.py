@@ -39,6 +39,10 @@ def run_jobs(evaluator: Evaluator, jobs: Sequence[Job]) -> list[Outcome]:
         return [Outcome(Status.OUT_OF_MEMORY if exhausted else Status.CRASHED, message)]
 
 
+class SetupFailed(RuntimeError):
+    """The evaluator cannot be set up; the message says why."""
+
+
 class InProcessExecutor:
     """Evaluates in this process, one job at a time, when asked to collect (`--workers 0`)."""
 
@@ -49,7 +53,10 @@ class InProcessExecutor:
 
     def _start(self) -> None:
         if not self._started:
-            self._evaluator.setup(self._space, self._seed)
+            try:
+                self._evaluator.setup(self._space, self._seed)
+            except Exception as error:
+                raise SetupFailed(f"the evaluator cannot be set up: {type(error).__name__}: {error}") from error
             self._started = True
 
     def conditions(self, split: str) -> str:

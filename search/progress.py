@@ -43,12 +43,14 @@ class Progress:
         self.archive = ParetoArchive(objectives)
         self.evaluation_seconds = 0.0
         self._objective = objectives[0]
-        self._began = time.monotonic()
+        self._began = 0.0
 
     def add(self, trial: Trial, restored: bool) -> None:
         """Counts a trial."""
         self.trials += 1
         self.restored += restored
+        if self.trials - self.restored == 1 and not restored:
+            self._began = time.monotonic()
         self.statuses[trial.status] += 1
         self.evaluation_seconds += trial.seconds
         if trial.hit is not None:
@@ -71,5 +73,6 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Trials a second in this session."""
-        return (self.trials - self.restored) / max(time.monotonic() - self._began, 1e-9)
+        """Trials a second in this session, from its first one on: workers have started by then."""
+        done = self.trials - self.restored - 1
+        return done / max(time.monotonic() - self._began, 1e-9) if done > 0 else 0.0

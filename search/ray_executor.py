@@ -6,23 +6,30 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from isozyme.evaluators.protocol import Evaluator, Job, Outcome, Status
-from isozyme.search.executors import run_jobs
+from isozyme.search.executors import SetupFailed, run_jobs
 
 _QUEUE_PER_WORKER = 2  # One runs, one waits at the worker, so that it never idles between jobs.
 _ATTEMPTS = 2
 
 
 class _Worker:
-    """Lives in its own process; set up once."""
+    """Lives in its own process; set up once, on its first call, so that what setting up raises reaches the caller."""
 
     def __init__(self, evaluator: Evaluator, space: Any, seed: int) -> None:
-        self._evaluator = evaluator
-        evaluator.setup(space, seed)
+        self._evaluator, self._space, self._seed = evaluator, space, seed
+        self._ready = False
+
+    def _setup(self) -> None:
+        if not self._ready:
+            self._evaluator.setup(self._space, self._seed)
+            self._ready = True
 
     def conditions(self, split: str) -> str:
+        self._setup()
         return self._evaluator.conditions(split)
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
+        self._setup()
         return run_jobs(self._evaluator, jobs)
 
 
@@ -80,11 +87,17 @@ class RayExecutor:
         return self._actor_class.remote(*self._arguments)
 
     def conditions(self, split: str) -> str:
-        """See `Executor`; waits until the first worker is set up."""
+        """See `Executor`; waits until the workers are set up."""
         self._start()
         import ray
+        from ray.exceptions import RayTaskError
 
-        return ray.get(self._actors[0].conditions.remote(split))
+        # Every worker sets itself up, all at once.
+        calls = [actor.conditions.remote(split) for actor in self._actors]
+        try:
+            return ray.get(calls)[0]
+        except RayTaskError as error:
+            raise SetupFailed(f"the evaluator cannot be set up: {error.cause!r}") from error
 
     def submit(self, ticket: int, job: Job) -> None:
         """See `Executor`."""

@@ -29,9 +29,20 @@ class Examples(NamedTuple):
     classes: int
 
 
-def check_available(name: str, download: bool) -> None:
-    """Prepares the data set if it has to be; raises `DataUnavailable` with the choices in one line."""
-    _builder(name, download)
+def check_available(name: str, download: bool) -> str:
+    """Prepares the data set if it has to be.
+
+    Returns:
+      'images' or 'text'.
+
+    Raises:
+      DataUnavailable: with the choices in one line.
+    """
+    builder = _builder(name, download)
+    features, splits = set(builder.info.features), set(builder.info.splits)
+    if not {"train", "test"} <= splits or not ({"image", "label"} <= features or "text" in features):
+        raise DataUnavailable(_unavailable(name, "needs splits train and test, and features image and label, or text"))
+    return "text" if "text" in features else "images"
 
 
 def load(name: str, context: int, rows: int, download: bool = False) -> dict[str, Examples]:
@@ -49,10 +60,8 @@ def load(name: str, context: int, rows: int, download: bool = False) -> dict[str
     Returns:
       'train', 'search', 'selection' and 'final'.
     """
+    check_available(name, download)
     builder = _builder(name, download)
-    features, splits = set(builder.info.features), set(builder.info.splits)
-    if not {"train", "test"} <= splits or not ({"image", "label"} <= features or "text" in features):
-        raise DataUnavailable(_unavailable(name, "needs splits train and test, and features image and label, or text"))
     source = {split: builder.as_data_source(split) for split in ("train", "test")}
     train, test = (source[split].__getitems__(list(range(len(source[split])))) for split in ("train", "test"))
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(train)).tolist()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyglove as pg
 
-from isozyme.evaluators import threads
+from isozyme.evaluators import process
 from isozyme.evaluators.optimizer.tasks import LoadedTask, Task
 from isozyme.evaluators.protocol import Job, Outcome, Status
 
@@ -50,7 +50,7 @@ class OptimizerEvaluator(pg.Object):
 
     def setup(self, space: Any, seed: int) -> None:
         """Loads the tasks; executables are built on their first call."""
-        threads.fix()
+        process.fix()
         import jax
 
         from isozyme.evaluators.optimizer.runner import Runner
@@ -73,7 +73,7 @@ class OptimizerEvaluator(pg.Object):
                 "path": self.path,
                 "backend": self._backend,
                 "precision": "float32",
-                "threads": threads.THREADS,
+                "threads": process.THREADS,
             },
             sort_keys=True,
         )

@@ -7,9 +7,11 @@ import pyglove as pg
 
 from isozyme.evaluators.datasets import Examples, check_available, load
 from isozyme.evaluators.optimizer.training import Batches, Network
+from isozyme.evaluators.protocol import DataUnavailable
 from isozyme.hashing import digest
 
-_NETWORKS = ["mlp", "cnn", "transformer"]
+# What each network may be told. Kept here so that a config is checked without importing jax.
+_SIZES = {"mlp": {"hidden"}, "cnn": {"channels"}, "transformer": {"width", "heads", "depth"}}
 _SCHEDULES = ["constant", "cosine", "warmup_cosine"]
 _WARMUP = 0.1  # of the steps
 
@@ -18,7 +20,7 @@ _WARMUP = 0.1  # of the steps
     [
         ("name", pg.typing.Str(), "Names the task's metrics."),
         ("data", pg.typing.Str(), "A data set of ours or any TFDS name."),
-        ("network", pg.typing.Enum("mlp", _NETWORKS), "Which network."),
+        ("network", pg.typing.Enum("mlp", list(_SIZES)), "Which network."),
         ("sizes", pg.typing.Dict(), "Arguments of the network, such as hidden=[32], channels=[8, 16] or width=24."),
         ("batch_size", pg.typing.Int(32, min_value=1), "Examples in a step."),
         ("steps", pg.typing.Int(100, min_value=1), "Steps of the full run."),
@@ -30,9 +32,18 @@ _WARMUP = 0.1  # of the steps
 class Task(pg.Object):
     """Trains one network on one data set."""
 
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        unknown = [name for name in self.sizes if name not in _SIZES[self.network]]
+        if unknown:
+            raise ValueError(f"task {self.name}: sizes has {unknown[0]}, {self.network} takes {_SIZES[self.network]}")
+
     def check(self, download: bool) -> None:
-        """Raises `DataUnavailable` unless the data can be had."""
-        check_available(self.data, download)
+        """Raises `DataUnavailable` unless the data can be had and fit the network."""
+        kind = check_available(self.data, download)
+        if (kind == "text") != (self.network == "transformer"):
+            takes = "text" if self.network == "transformer" else "images"
+            raise DataUnavailable(f"task {self.name}: {self.data} is {kind}, {self.network} takes {takes}; change one")
 
 
 class Start(NamedTuple):
