@@ -13,11 +13,8 @@ _NAN, _POSITIVE_INFINITY, _NEGATIVE_INFINITY = 4000, 4001, 4002
 
 def digest(*parts: bytes) -> bytes:
     """Returns the 16-byte BLAKE2b digest of `parts`, each prefixed by its length so that no two lists collide."""
-    hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for part in parts:
-        hasher.update(len(part).to_bytes(8, "little"))
-        hasher.update(part)
-    return hasher.digest()
+    content = b"".join([piece for part in parts for piece in (len(part).to_bytes(8, "little"), part)])
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
 def fingerprint(arrays: Iterable[np.ndarray], mantissa_bits: int = MANTISSA_BITS) -> bytes:

@@ -10,6 +10,8 @@ from types import ModuleType
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.experiment import Experiment
 
+MODULE_PREFIX = "isozyme_config_"
+
 
 def load(config: str, patches: Sequence[str], overrides: Sequence[tuple[str, str]]) -> Experiment:
     """Builds the experiment of one command line.
@@ -63,7 +65,7 @@ def _call(config: str) -> Experiment:
 
 
 def _import(config: str, path: Path) -> ModuleType:
-    name = f"isozyme_config_{path.stem}"
+    name = f"{MODULE_PREFIX}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"--config={config}: {path} is not a Python file")

@@ -1,5 +1,6 @@
 """One session of a run: controller, displays, closing, files."""
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from isozyme.evaluators import process
 from isozyme.launch import closing, outputs, summary
 from isozyme.launch.display import Display
 from isozyme.launch.experiment import Experiment
+from isozyme.launch.loading import MODULE_PREFIX
 from isozyme.launch.tensorboard_writer import TensorBoardWriter
 from isozyme.search.controller import Controller
 from isozyme.search.executors import Executor, InProcessExecutor
@@ -82,7 +84,14 @@ def _executor(experiment: Experiment, workers: int, address: str | None, console
     from isozyme.search.ray_executor import RayExecutor
 
     return RayExecutor(
-        experiment.evaluator, experiment.space, experiment.seed, workers, address, process.environment(), announce
+        experiment.evaluator,
+        experiment.space,
+        experiment.seed,
+        workers,
+        address,
+        process.environment(),
+        by_value=[name for name in sys.modules if name.startswith(MODULE_PREFIX)],
+        on_start=announce,
     )
 
 

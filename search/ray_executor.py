@@ -1,6 +1,7 @@
 """Evaluates in Ray actors, each with its share of the cores. The one file of this room that knows Ray."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,6 +44,7 @@ class RayExecutor:
       workers: how many actors, at least 1.
       address: of a running Ray cluster, or None to start one here.
       environment: variables of every worker, the fixed thread count among them.
+      by_value: names of modules that workers cannot import, such as a config file: their classes travel as code.
       on_start: called once the workers are being started.
     """
 
@@ -54,11 +56,12 @@ class RayExecutor:
         workers: int,
         address: str | None,
         environment: dict[str, str],
+        by_value: Sequence[str] = (),
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._arguments = (evaluator, space, seed)
         self._workers, self._address, self._environment = workers, address, environment
-        self._on_start = on_start
+        self._by_value, self._on_start = by_value, on_start
         self._actors: list[Any] = []
         self._queue: deque[tuple[int, Job]] = deque()
         self._running: list[deque[tuple[int, Job, Any]]] = []
@@ -71,6 +74,8 @@ class RayExecutor:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
+        for name in self._by_value:
+            ray.cloudpickle.register_pickle_by_value(sys.modules[name])
         ray.init(
             address=self._address or "local",
             num_cpus=None if self._address else self._workers,

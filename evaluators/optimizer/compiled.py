@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import optax
 
 from isozyme.evaluators.optimizer.training import Network, Update
-from isozyme.spaces.lion import Program, step_function
+from isozyme.spaces.lion import FlatLayout, Program, build, step_function
 
 
 def trace(network: Network, program: Program) -> Update:
     """The program inlined into the training step; state is (w, v1, v2)."""
-    function = step_function(program, network.sizes, jnp, jnp.float32)
+    function = step_function(build(program), FlatLayout(network.sizes, jnp, jnp.float32))
 
     def start(w: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         return w, jnp.zeros_like(w), jnp.zeros_like(w)

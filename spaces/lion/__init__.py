@@ -1,20 +1,23 @@
 """Optimizer programs (Lion, "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675)."""
 
-from isozyme.spaces.lion.execution import FlatLayout
+from isozyme.spaces.lion.execution import FlatLayout, step_function
+from isozyme.spaces.lion.graph import Graph, build
 from isozyme.spaces.lion.lowering import Lowered
 from isozyme.spaces.lion.named import NAMED
 from isozyme.spaces.lion.operations import OPERATIONS
 from isozyme.spaces.lion.program import Program, Statement, remove_dead
-from isozyme.spaces.lion.space import OptimizerPrograms, step_function
+from isozyme.spaces.lion.space import OptimizerPrograms
 
 __all__ = [
     "NAMED",
     "OPERATIONS",
     "FlatLayout",
+    "Graph",
     "Lowered",
     "OptimizerPrograms",
     "Program",
     "Statement",
+    "build",
     "remove_dead",
     "step_function",
 ]

@@ -1,12 +1,13 @@
 """Runs a data-flow graph on flat values whose kinds are known: the probe in numpy, the compiled path in jax."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from isozyme.spaces.lion.graph import COMPUTE, Graph
 from isozyme.spaces.lion.operations import NODE_SCALARS, SCALAR, Kind
+from isozyme.spaces.lion.program import INPUTS
 
 
 class FlatLayout:
@@ -47,26 +48,37 @@ class FlatLayout:
         return self._xp.broadcast_to(x, (self.size,))
 
 
-def run_step(graph: Graph, inputs: Sequence[Any], layout: FlatLayout) -> tuple[Any, Any, Any]:
-    """Runs one step of the program on flat values.
+def step_function(graph: Graph, layout: FlatLayout) -> Callable[..., tuple[Any, Any, Any]]:
+    """One step of a program as an ordinary function of flat arrays; jax may trace it.
 
     Args:
       graph: the program.
-      inputs: w, g, v1, v2 of shape [size] and the scalar lr.
       layout: the tensors that the flat values stand for.
 
     Returns:
-      update, new v1, new v2; broadcastable to [size]; a dead state is handed back as it came.
+      (w, g, v1, v2, lr) -> (update, v1, v2), all of shape [size] but the scalar lr; a dead state is handed back as it
+      came.
     """
-    values: list[Any] = list(inputs)
-    for value in graph.values[len(values) :]:
+    namespace = layout.namespace
+    # Everything that no input changes is done here, once.
+    fixed: dict[int, Any] = {}
+    plan: list[tuple[int, Callable[..., Any], Kind, tuple[int, ...]]] = []
+    for index in range(len(INPUTS), len(graph.values)):
+        value = graph.values[index]
         if value.operation is None:
-            values.append(layout.literal(value.literal))
-            continue
-        kind = max((graph.values[i].kind for i in value.inputs), default=SCALAR)
-        operands = (values[i] for i in value.inputs)
-        result = COMPUTE[value.operation].compute(layout.namespace, layout, kind, *operands)
-        values.append(result if value.inputs else layout.literal(result))
-    v1 = inputs[2] if graph.v1 is None else values[graph.v1]
-    v2 = inputs[3] if graph.v2 is None else values[graph.v2]
-    return values[graph.update], v1, v2
+            fixed[index] = layout.literal(value.literal)
+        elif not value.inputs:
+            fixed[index] = layout.literal(COMPUTE[value.operation].compute(namespace, layout, SCALAR))
+        else:
+            kind = max(graph.values[i].kind for i in value.inputs)
+            plan.append((index, COMPUTE[value.operation].compute, kind, value.inputs))
+
+    def step(*inputs: Any) -> tuple[Any, Any, Any]:
+        values = dict(enumerate(inputs)) | fixed
+        for index, compute, kind, operands in plan:
+            values[index] = compute(namespace, layout, kind, *[values[i] for i in operands])
+        v1 = inputs[2] if graph.v1 is None else values[graph.v1]
+        v2 = inputs[3] if graph.v2 is None else values[graph.v2]
+        return values[graph.update], v1, v2
+
+    return step

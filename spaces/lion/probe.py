@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from isozyme.spaces.lion.execution import FlatLayout, run_step
+from isozyme.spaces.lion.execution import FlatLayout, step_function
 from isozyme.spaces.lion.graph import Graph
 
 SHAPES = ((6, 5), (5,), (2, 3, 3), (10,), (1,))
@@ -22,9 +22,10 @@ def updates(graph: Graph) -> np.ndarray:
     w, v1, v2 = weights, np.zeros_like(weights), np.zeros_like(weights)
     result = np.empty_like(gradients)
     with np.errstate(all="ignore"):
-        for step in range(STEPS):
-            update, v1, v2 = run_step(graph, (w, gradients[step], v1, v2, rates[step]), layout)
-            result[step] = update
+        step = step_function(graph, layout)
+        for t in range(STEPS):
+            update, v1, v2 = step(w, gradients[t], v1, v2, rates[t])
+            result[t] = update
             w = w - update
     return result
 

@@ -1,13 +1,11 @@
 """The space of optimizer programs (Lion, arXiv 2302.06675)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyglove as pg
 
 from isozyme.spaces.lion import export, graph, lowering, mutation, probe, source
-from isozyme.spaces.lion.execution import FlatLayout, run_step
 from isozyme.spaces.lion.named import NAMED
 from isozyme.spaces.lion.operations import OPERATIONS
 from isozyme.spaces.lion.program import Program, check, live_statements
@@ -36,6 +34,7 @@ class OptimizerPrograms(pg.Object):
 
     def _on_bound(self) -> None:
         super()._on_bound()
+        self._longest = self.max_statements  # Reading a symbolic field takes longer than half a mutation.
         self._start = NAMED[self.start] if self.start in NAMED else self._read_start()
 
     def _read_start(self) -> Program:
@@ -56,11 +55,11 @@ class OptimizerPrograms(pg.Object):
 
     def random(self, rng: np.random.Generator) -> Program:
         """A random valid program of up to 20 statements."""
-        return mutation.random(rng, self.max_statements)
+        return mutation.random(rng, self._longest)
 
     def mutate(self, candidate: Program, rng: np.random.Generator) -> Program:
         """A valid child: one statement inserted, deleted or modified."""
-        return mutation.mutate(candidate, rng, self.max_statements)
+        return mutation.mutate(candidate, rng, self._longest)
 
     def validate(self, candidate: Program) -> str | None:
         """The reason why a program is outside the space, or None."""
@@ -105,19 +104,3 @@ class OptimizerPrograms(pg.Object):
     def export(self, candidate: Program) -> Mapping[str, str]:
         """`optimizer.py`, which defines `optimizer(learning_rate) -> optax.GradientTransformation`."""
         return {"optimizer.py": export.to_optax_file(candidate)}
-
-
-def step_function(candidate: Program, sizes: Sequence[int], namespace: Any, dtype: Any) -> Any:
-    """The program as an ordinary function of flat arrays, to be traced and compiled by jax.
-
-    Args:
-      candidate: a valid program.
-      sizes: number of elements of each tensor of w.
-      namespace: jax.numpy or numpy.
-      dtype: of literals.
-
-    Returns:
-      (w, g, v1, v2, lr) -> (update, v1, v2), all [sum(sizes)] but the scalar lr.
-    """
-    built, layout = graph.build(candidate), FlatLayout(sizes, namespace, dtype)
-    return lambda *inputs: run_step(built, inputs, layout)
