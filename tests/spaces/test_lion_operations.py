@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -158,7 +159,7 @@ def test_value_agrees_with_the_tree_level_function(name, kinds):
     operation = OPERATIONS[name]
     rng = np.random.default_rng(1)
     pairs = [argument(kind, rng) for kind in kinds]
-    flat = [pair[1] for pair in pairs]
+    flat: list[Any] = [pair[1] for pair in pairs]
     if name == "interpolate":
         flat.append(1.0 - flat[2])
     with np.errstate(invalid="ignore"):  # arccosh of numbers below 1 is NaN in both.

@@ -161,10 +161,8 @@ class TestKeys:
         assert not set(keys(programs, one)) & set(keys(programs, other))
 
     def test_which_state_holds_what(self, programs):
-        body = ADAMW.split("
-", 2)[2].replace("v1", "first").replace("v2", "v1").replace("first", "v2")
-        changed = f"def train(w, g, v1, v2, lr):
-{body}".replace("return u, m, v", "return u, v, m")
+        body = ADAMW.split("\n", 2)[2].replace("v1", "first").replace("v2", "v1").replace("first", "v2")
+        changed = f"def train(w, g, v1, v2, lr):\n{body}".replace("return u, m, v", "return u, v, m")
         assert "interpolate(g, v2, 0.9)" in changed
         assert keys(programs, changed) == keys(programs, ADAMW)
 

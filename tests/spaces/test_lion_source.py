@@ -38,14 +38,8 @@ def test_literals_are_lossless(number):
 
 def test_written_by_hand():
     """Comments, spacing, integers, reused names and returned inputs are fine."""
-    body = "    g = g*2   # double
-    g = max(g, -1)
-    return (g, v1, w)
-"
-    text = f"# mine
-def train( w,g, v1, v2,lr ) :
-
-{body}"
+    body = "    g = g*2   # double\n    g = max(g, -1)\n    return (g, v1, w)\n"
+    text = f"# mine\ndef train( w,g, v1, v2,lr ) :\n\n{body}"
     candidate = SPACE.from_source(text)
     assert SPACE.to_source(candidate) == f"{HEAD}    g = g * 2.0\n    g = max(g, -1.0)\n    return g, v1, w\n"
     assert SPACE.from_source(f"{HEAD}    return g, v1, v2\n").statements == ()
