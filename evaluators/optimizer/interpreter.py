@@ -64,13 +64,13 @@ class _MaskedLayout:
         self.size = sum(sizes)
         starts = np.cumsum([0, *sizes[:-1]])
         self._bounds = list(zip(starts.tolist(), (starts + sizes).tolist(), strict=True))
-        masks = np.zeros((3, self.size), bool)
-        masks[SCALAR, 0] = True
-        masks[NODE_SCALARS, starts] = True
-        masks[TREE] = True
-        self._of_tree = jnp.asarray(masks)
-        masks[SCALAR] = masks[NODE_SCALARS]
-        self._of_tensor = jnp.asarray(masks)
+        everything, first_of_each = np.ones(self.size, bool), np.zeros(self.size, bool)
+        first_of_each[starts] = True
+        first = np.arange(self.size) == 0
+        by_kind = {SCALAR: first, NODE_SCALARS: first_of_each, TREE: everything}
+        self._of_tree = jnp.stack([jnp.array(by_kind[kind]) for kind in range(3)])
+        by_kind[SCALAR] = first_of_each  # Each tensor sees the one number.
+        self._of_tensor = jnp.stack([jnp.array(by_kind[kind]) for kind in range(3)])
 
     def total(self, x: jax.Array, kind: jax.Array) -> jax.Array:
         return jnp.sum(jnp.where(self._of_tree[kind], x, 0.0))
