@@ -72,7 +72,7 @@ def main() -> None:
         "deletion from a tuple, unchecked": rate(tuple_only, seconds),
         "one check by jax.eval_shape": rate(eval_shape, seconds),
     }
-    table = Table("", "a second: median", "least", "most", title=f"one core, {platform.machine()}, seed 0, 5 slices")
+    table = Table("", "a second: median", "least", "most", title=f"{platform.machine()}, one process; seed 0, 5 slices")
     for name, rates in measured.items():
         table.add_row(name, f"{np.median(rates):,.0f}", f"{min(rates):,.0f}", f"{max(rates):,.0f}")
     Console().print(table)

@@ -2,7 +2,10 @@
 
 
 class UsageError(ValueError):
-    """Names the field, the value given, and the remedy."""
+    """Names the field, the value given, and the remedy; always in one line."""
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
 
 
 def one_line(error: BaseException) -> str:

@@ -51,4 +51,6 @@ def _parse(text: str, old: Any) -> Any:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+    if isinstance(value, bool) and isinstance(old, int | float) and not isinstance(old, bool):
+        raise TypeError(f"expects {type(old).__name__}, not a truth value")  # Python counts True as 1.
     return float(value) if isinstance(old, float) and type(value) is int else value

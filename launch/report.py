@@ -1,6 +1,7 @@
 """Reads a run folder: python launch/report.py trials RUN [--jsonl], python launch/report.py front RUN [--jsonl]"""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ def main(arguments: Sequence[str]) -> int:
     try:
         from isozyme.launch.checkout import require_same
         from isozyme.launch.errors import UsageError
-        from isozyme.search.journal import JournalError
     except ImportError as error:
         print(f"isozyme is not installed ({error}): pip install -e {Path(__file__).parent.parent}", file=sys.stderr)
         return 2
@@ -23,12 +23,14 @@ def main(arguments: Sequence[str]) -> int:
         if not arguments or any(a in ("-h", "--help") for a in arguments):
             print(__doc__)
             return 0 if arguments else 2
-        return _report(arguments)
-    except (UsageError, JournalError) as error:
+        code = _report(arguments)
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # A reader such as `head` has seen enough.
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # What Python flushes at its end goes nowhere.
         return 0
 
 
@@ -42,13 +44,18 @@ def _report(arguments: Sequence[str]) -> int:
             f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder, then maybe --jsonl"
         )
     command, folder = words[0], Path(words[1])
-    trials, objectives = _read(folder)
-    chosen = trials if command == "trials" else _front(trials, objectives)
-    if jsonl:
-        for trial in chosen:
-            print(json.dumps(_row(trial)))
-    else:
-        _table(chosen, [o.metric for o in objectives])
+    from isozyme.search.journal import JournalError
+
+    try:
+        trials, objectives = _read(folder)
+        chosen = trials if command == "trials" else _front(trials, objectives)
+        if jsonl:
+            for trial in chosen:
+                print(json.dumps(_row(trial)))
+        else:
+            _table(chosen, [o.metric for o in objectives])
+    except JournalError as error:
+        raise UsageError(str(error)) from error
     return 0
 
 

@@ -27,6 +27,14 @@ class Options(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0 done, 2 something to mend (one line says what), 130 interrupted."""
     try:
+        return _main(arguments)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _main(arguments: Sequence[str]) -> int:
+    try:
         from isozyme.launch.checkout import require_same
         from isozyme.launch.errors import UsageError
     except ImportError as error:
@@ -39,9 +47,6 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return _USAGE
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return _INTERRUPTED
 
 
 def _parse(arguments: Sequence[str]) -> Options | None:

@@ -17,10 +17,8 @@ class TensorBoardWriter:
     """A listener of the controller; steps are trial numbers."""
 
     def __init__(self, folder: Path, experiment: Experiment) -> None:
-        from tensorboardX import SummaryWriter
-
-        self._writer: Any = SummaryWriter(str(folder))
-        self._experiment = experiment
+        self._folder, self._experiment = folder, experiment
+        self._writer: Any = None  # Made with the first new trial: a session without any leaves no file.
         self._scalars_at = self._picture_at = 0.0
         self._pictured: list[int] = []
         self._began = False
@@ -30,6 +28,9 @@ class TensorBoardWriter:
         if progress.trials == progress.restored:
             return  # An earlier session wrote these.
         if not self._began:
+            from tensorboardX import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._folder))
             self._hparams(progress)
         now = time.monotonic()
         if now - self._scalars_at >= _SCALARS_EVERY or not self._began:
@@ -45,7 +46,7 @@ class TensorBoardWriter:
         if self._began:
             self._scalars(progress.trials - 1, progress)
             self._picture(progress.trials - 1, progress)
-        self._writer.close()
+            self._writer.close()
 
     def _scalars(self, step: int, progress: Progress) -> None:
         values = {

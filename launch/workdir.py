@@ -26,11 +26,11 @@ def enter(folder: Path, experiment: Experiment) -> list[str]:
       UsageError: the folder cannot be written, or belongs to something else. Nothing has been changed then.
     """
     record = folder / EXPERIMENT_FILE
-    if record.exists():
-        return _compare(record, experiment)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"--workdir={folder}: holds other files and no {EXPERIMENT_FILE}; choose an empty folder")
     try:
+        if record.exists():
+            return _compare(record, experiment)
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"--workdir={folder}: holds other files and no {EXPERIMENT_FILE}; choose an empty folder")
         folder.mkdir(parents=True, exist_ok=True)
         write(record, json.dumps(_describe(experiment), indent=1) + "\n")
     except OSError as error:
@@ -76,6 +76,7 @@ def read(folder: Path) -> dict[str, Any]:
         known = json.loads((folder / EXPERIMENT_FILE).read_text())
         if known["format"] != _FORMAT:
             raise UsageError(f"{folder}: {EXPERIMENT_FILE} has format {known['format']}, this version reads {_FORMAT}")
+        _check(known)
     except FileNotFoundError:
         raise UsageError(f"{folder}: no {EXPERIMENT_FILE} here; name a run folder") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -83,6 +84,15 @@ def read(folder: Path) -> dict[str, Any]:
             raise
         raise UsageError(f"{folder}: {EXPERIMENT_FILE} is damaged ({one_line(error)}); restore a copy") from error
     return known
+
+
+def _check(known: dict[str, Any]) -> None:
+    """Raises `ValueError` unless the parts that are read have the types that were written."""
+    if not isinstance(known.get("identity"), dict) or not isinstance(known.get("commit"), str | None):
+        raise ValueError("identity or commit is missing or of another type")
+    for direction, metric, reference in known["objectives"]:
+        if direction not in ("minimize", "maximize") or not isinstance(metric, str) or not isinstance(reference, float):
+            raise ValueError(f"{direction} {metric} {reference} is no objective")
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:

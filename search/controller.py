@@ -79,7 +79,7 @@ class Controller:
             hurdle.setup()
 
     def run(self, trials: int) -> Progress:
-        """Goes on until `trials` trials are finished, those of earlier sessions included."""
+        """Goes on until `trials` trials are finished, those of earlier sessions included; called once."""
         for number in range(trials):
             self._feed_until(number - self._lag)
             if number in self._journalled:

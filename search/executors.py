@@ -1,7 +1,9 @@
 """Where jobs run: what an executor offers, and the one that evaluates in this process."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from isozyme.evaluators.protocol import Evaluator, Job, Outcome, Status
@@ -30,13 +32,23 @@ class Executor(Protocol):
 def run_jobs(evaluator: Evaluator, jobs: Sequence[Job]) -> list[Outcome]:
     """Evaluates jobs and turns whatever is raised into a typed outcome of the job that raised it."""
     try:
-        return evaluator.evaluate(jobs)
+        return [_checked(outcome) for outcome in evaluator.evaluate(jobs)]
     except Exception as error:
         if len(jobs) > 1:  # Find the culprit: each job alone.
             return [outcome for job in jobs for outcome in run_jobs(evaluator, [job])]
         message = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
         exhausted = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in message
         return [Outcome(Status.OUT_OF_MEMORY if exhausted else Status.CRASHED, message)]
+
+
+def _checked(outcome: Outcome) -> Outcome:
+    """Keeps what is no finite number out of journal and algorithm."""
+    metrics = {name: float(value) for name, value in outcome.metrics.items()}
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if not bad:
+        return replace(outcome, metrics=metrics)
+    finite = {name: value for name, value in metrics.items() if name not in bad}
+    return Outcome(Status.DIVERGED, f"{bad[0]} is {metrics[bad[0]]}", finite, outcome.seconds)
 
 
 class SetupFailed(RuntimeError):

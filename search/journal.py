@@ -6,6 +6,7 @@ One process writes, any number read. WAL with synchronous=NORMAL: what is commit
 
 import fcntl
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -53,19 +54,20 @@ class Journal:
         except OSError:
             lock.close()
             raise JournalError(f"{folder}: another process is running in this folder; wait or choose another") from None
+        connection = sqlite3.connect(path, isolation_level=None)
+        journal = cls(connection, path, lock)
         try:
-            connection = sqlite3.connect(path, isolation_level=None)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
-            journal = cls(connection, path, lock)
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 with journal.transaction():
                     for statement in filter(str.strip, _SCHEMA.split(";")):
                         connection.execute(statement)
                     journal.set_meta("format", FORMAT)
             journal._check()
-        except sqlite3.DatabaseError as error:
-            raise _damaged(path, error) from None
+        except (sqlite3.DatabaseError, JournalError) as error:
+            journal.close()
+            raise _reported(path, error) from None
         return journal
 
     @classmethod
@@ -78,11 +80,15 @@ class Journal:
         path = folder / FILE
         if not path.is_file():
             raise JournalError(f"{folder}: no {FILE} here; name a run folder")
+        # SQLite reads a WAL file through an index that it makes beside it, unless nobody can be writing.
+        closed = not os.access(folder, os.W_OK) and not path.with_name(f"{FILE}-wal").exists()
+        uri = f"{path.resolve().as_uri()}?{'immutable=1' if closed else 'mode=ro'}"
+        journal = cls(sqlite3.connect(uri, uri=True), path)
         try:
-            journal = cls(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True), path)
             journal._check()
-        except sqlite3.DatabaseError as error:
-            raise _damaged(path, error) from None
+        except (sqlite3.DatabaseError, JournalError) as error:
+            journal.close()
+            raise _reported(path, error) from None
         return journal
 
     def _check(self) -> None:
@@ -134,18 +140,18 @@ class Journal:
             for row in self._connection.execute(f"SELECT {_COLUMNS} FROM trials ORDER BY trial"):
                 number, status, reason, text, metrics, static, key, owner, hit, parents, seconds, finished = row
                 yield Trial(
-                    number, from_source(text), tuple(json.loads(parents)), Status(status), reason,
-                    json.loads(metrics), static, key, owner, hit, seconds, finished,
+                    number, from_source(text), _parents(parents), Status(status), reason,
+                    _metrics(metrics), _hexadecimal(static), _hexadecimal(key), owner, hit, seconds, finished,
                 )  # fmt: skip
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise _damaged(self._path, error) from None
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            raise _reported(self._path, error) from None
 
     def lineage(self, number: int) -> list[int]:
         """The trial, its first parent, that one's first parent, and so on."""
         line = [number]
         while True:
             row = self._connection.execute("SELECT parents FROM trials WHERE trial = ?", (line[-1],)).fetchone()
-            parents = json.loads(row[0]) if row else []
+            parents = self._decoded(_parents, row[0]) if row else ()
             if not parents:
                 return line
             line.append(parents[0])
@@ -159,7 +165,15 @@ class Journal:
         """A closing assessment committed before."""
         query = "SELECT status, reason, metrics, seconds FROM assessments WHERE key = ?"
         row = self._connection.execute(query, (key,)).fetchone()
-        return Outcome(Status(row[0]), row[1], json.loads(row[2]), row[3]) if row else None
+        if row is None:
+            return None
+        return Outcome(self._decoded(Status, row[0]), row[1], self._decoded(_metrics, row[2]), row[3])
+
+    def _decoded(self, decode: Callable[[str], Any], text: str) -> Any:
+        try:
+            return decode(text)
+        except ValueError as error:
+            raise _reported(self._path, error) from None
 
 
 class _Transaction:
@@ -177,5 +191,27 @@ def _json(value: Mapping[str, float] | tuple[int, ...]) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _damaged(path: Path, error: Exception) -> JournalError:
-    return JournalError(f"{path}: damaged ({error}); it was left as it is: restore a copy, or choose another folder")
+def _parents(text: str) -> tuple[int, ...]:
+    value = json.loads(text)
+    if not isinstance(value, list) or not all(isinstance(number, int) for number in value):
+        raise ValueError(f"parents are {text}")
+    return tuple(value)
+
+
+def _metrics(text: str) -> dict[str, float]:
+    value = json.loads(text)
+    if not isinstance(value, dict) or not all(isinstance(number, int | float) for number in value.values()):
+        raise ValueError(f"metrics are {text}")
+    return value
+
+
+def _hexadecimal(text: str) -> str:
+    bytes.fromhex(text)
+    return text
+
+
+def _reported(path: Path, error: Exception) -> JournalError:
+    if isinstance(error, JournalError):
+        return error
+    what = " ".join(str(error).split())
+    return JournalError(f"{path}: damaged ({what}); it was left as it is: restore a copy, or choose another folder")

@@ -74,8 +74,10 @@ class RayExecutor:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
+        from ray import cloudpickle
+
         for name in self._by_value:
-            ray.cloudpickle.register_pickle_by_value(sys.modules[name])
+            cloudpickle.register_pickle_by_value(sys.modules[name])
         ray.init(
             address=self._address or "local",
             num_cpus=None if self._address else self._workers,
@@ -134,7 +136,7 @@ class RayExecutor:
 
     def _collect_from(self, index: int, arrived: set[Any]) -> list[tuple[int, Outcome]]:
         import ray
-        from ray.exceptions import RayActorError
+        from ray.exceptions import RayActorError, RayTaskError
 
         running, outcomes = self._running[index], []
         while running and running[0][2] in arrived:
@@ -143,7 +145,10 @@ class RayExecutor:
                 outcome = ray.get(reference)[0]
             except RayActorError as error:
                 return outcomes + self._bury(index, str(error).splitlines()[0])
+            except RayTaskError as error:  # Not the evaluation, whose errors are outcomes: a new worker's set-up.
+                raise SetupFailed(f"the evaluator cannot be set up: {error.cause!r}") from error
             running.popleft()
+            self._deaths.pop(ticket, None)
             outcomes.append((ticket, outcome))
         return outcomes
 
@@ -156,6 +161,7 @@ class RayExecutor:
         failed = []
         if self._deaths[ticket] >= _ATTEMPTS:
             lost.popleft()
+            del self._deaths[ticket]
             reason = f"the worker died {_ATTEMPTS} times while evaluating it: {message}"
             failed.append((ticket, Outcome(Status.CRASHED, reason)))
         self._queue.extendleft((t, job) for t, job, _ in reversed(lost))
@@ -167,4 +173,6 @@ class RayExecutor:
             import ray
 
             ray.shutdown()
-            self._actors = []
+            self._actors, self._running = [], []
+            self._queue.clear()
+            self._deaths.clear()

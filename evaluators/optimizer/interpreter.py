@@ -8,9 +8,8 @@ import numpy as np
 from jax import lax
 
 from isozyme.evaluators.optimizer.training import Network, Update
-from isozyme.spaces.lion.graph import COMPUTE
-from isozyme.spaces.lion.lowering import COPY, KIND, OPCODES, OPERANDS, OPERATION, TARGET, Lowered
-from isozyme.spaces.lion.operations import NODE_SCALARS, SCALAR, TREE
+from isozyme.spaces.lion.lowering import INSTRUCTIONS, KIND, OPERANDS, OPERATION, TARGET, Lowered, arity
+from isozyme.spaces.lion.operations import NODE_SCALARS, SCALAR, TREE, Operation
 
 _W, _G, _LR = 0, 1, 4
 
@@ -44,17 +43,15 @@ def _branches(sizes: list[int]) -> list[Any]:
     def row(registers: jax.Array, index: jax.Array) -> jax.Array:
         return lax.dynamic_slice(registers, (index, 0), (1, layout.size))[0]
 
-    def branch(name: str, arity: int) -> Any:
+    def branch(operation: Operation) -> Any:
         def run(registers: jax.Array, operands: jax.Array, kind: jax.Array) -> jax.Array:
-            rows = [row(registers, operands[i]) for i in range(arity)]
-            result = rows[0] if name == COPY else COMPUTE[name].compute(jnp, layout, kind, *rows)
+            rows = [row(registers, operands[i]) for i in range(arity(operation))]
+            result = operation.compute(jnp, layout, kind, *rows)
             return jnp.broadcast_to(jnp.asarray(result, jnp.float32), (layout.size,))
 
         return run
 
-    # A graph hands `interpolate` its complement as a fourth operand.
-    arities = {name: operation.arity for name, operation in COMPUTE.items()} | {COPY: 1, "interpolate": 4}
-    return [branch(name, arities[name]) for name in OPCODES]
+    return [branch(operation) for operation in INSTRUCTIONS]
 
 
 class _MaskedLayout:

@@ -29,6 +29,11 @@ class Graph(NamedTuple):
     v1: int | None
     v2: int | None
 
+    def literals(self) -> dict[int, float]:
+        """The program's numbers by their nodes."""
+        first = len(INPUTS)
+        return {i: v.literal for i, v in enumerate(self.values[first:], first) if v.operation is None}
+
 
 def build(program: Program) -> Graph:
     """Graph of the live part of a valid program."""

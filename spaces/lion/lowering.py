@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from isozyme.spaces.lion import operations
 from isozyme.spaces.lion.graph import COMPUTE, Graph
-from isozyme.spaces.lion.operations import SCALAR, TREE
+from isozyme.spaces.lion.operations import COPY, DIVIDE_BY_ROOT, MULTIPLY_ADD, SUBTRACT_PRODUCT, Operation
 from isozyme.spaces.lion.program import INPUTS
 
-COPY = "copy"
-OPCODES: dict[str, int] = {name: code for code, name in enumerate([*COMPUTE, COPY])}
+# What an interpreter has to run; an instruction's code is its place. `interpolate` takes its complement as well.
+INSTRUCTIONS: tuple[Operation, ...] = (*COMPUTE.values(), MULTIPLY_ADD, SUBTRACT_PRODUCT, DIVIDE_BY_ROOT, COPY)
+OPCODES: dict[str, int] = {operation.name: code for code, operation in enumerate(INSTRUCTIONS)}
 W, V1, V2 = 0, 2, 3
 # Columns of an instruction.
 OPERATION, TARGET, OPERANDS, KIND = 0, 1, slice(2, 6), 6
@@ -37,31 +39,82 @@ class Lowered(NamedTuple):
     registers: np.ndarray
 
 
+def arity(operation: Operation) -> int:
+    """Number of operands of an instruction."""
+    return 4 if operation.name == "interpolate" else operation.arity
+
+
 def lower(graph: Graph) -> Lowered:
-    """Assigns registers and writes the instructions."""
+    """Selects instructions, assigns registers, writes the arrays."""
     return _Assembler(graph).assemble()
+
+
+class _Instruction(NamedTuple):
+    """Computes `node` from the nodes `inputs`."""
+
+    node: int
+    operation: str
+    inputs: tuple[int, ...]
+
+
+def _select(graph: Graph) -> list[_Instruction]:
+    """Instructions in order, pairs fused; the last one takes the update from w."""
+    uses = [0] * len(graph.values)
+    for value in graph.values:
+        for i in value.inputs:
+            uses[i] += 1
+    for output in (graph.update, graph.v1, graph.v2):
+        if output is not None:
+            uses[output] += 1
+    last = _Instruction(W, "-", (W, graph.update))
+    selected = {
+        index: _Instruction(index, value.operation, value.inputs)
+        for index, value in enumerate(graph.values)
+        if value.operation is not None
+    }
+    for instruction in [*selected.values(), last]:
+        for i, operand in enumerate(instruction.inputs):
+            inner = selected.get(operand)
+            fused = inner and uses[operand] == 1 and _fuse(instruction, i, inner)
+            if fused:
+                del selected[operand]
+                if instruction is last:
+                    last = fused
+                else:
+                    selected[instruction.node] = fused
+                break
+    return [*selected.values(), last]
+
+
+def _fuse(outer: _Instruction, place: int, inner: _Instruction) -> _Instruction | None:
+    """One instruction for `outer` with `inner` as its operand number `place`, if there is one."""
+    others = outer.inputs[:place] + outer.inputs[place + 1 :]
+    match outer.operation, place, inner.operation:
+        case "+", _, "*":
+            return _Instruction(outer.node, MULTIPLY_ADD.name, inner.inputs + others)
+        case "-", 1, "*":
+            return _Instruction(outer.node, SUBTRACT_PRODUCT.name, inner.inputs + others)
+        case "/", 1, "sqrt":
+            return _Instruction(outer.node, DIVIDE_BY_ROOT.name, others + inner.inputs)
+    return None
 
 
 class _Assembler:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        *self._body, self._last = _select(graph)
         self._code: list[tuple[int, ...]] = []
-        self._literals: list[float] = [0.0] * len(INPUTS)
         self._row: dict[int, int] = {index: index for index in range(len(INPUTS))}
         self._free: list[int] = []
+        self._outputs = {row: node for row, node in ((V1, graph.v1), (V2, graph.v2)) if node is not None}
         self._last_use = self._last_uses()
 
     def assemble(self) -> Lowered:
-        values = self._graph.values
-        first = len(INPUTS)
-        for index in range(first, len(values)):
-            if values[index].operation is None:
-                self._row[index] = len(self._literals)
-                self._literals.append(values[index].literal)
-        self._next_row = len(self._literals)
-        for index in range(first, len(values)):
-            if values[index].operation is not None:
-                self._compute(index)
+        literals = self._graph.literals()
+        self._row.update({node: len(INPUTS) + i for i, node in enumerate(literals)})
+        self._next_row = len(INPUTS) + len(literals)
+        for position, instruction in enumerate(self._body):
+            self._compute(position, instruction)
         self._finish()
         capacity = SMALLEST_CAPACITY
         while capacity < max(len(self._code), self._next_row):
@@ -69,46 +122,40 @@ class _Assembler:
         code = np.zeros((capacity, COLUMNS), np.int32)
         code[: len(self._code)] = self._code
         registers = np.zeros(capacity)
-        registers[: len(self._literals)] = self._literals
+        registers[len(INPUTS) : len(INPUTS) + len(literals)] = list(literals.values())
         return Lowered(code, len(self._code), registers)
 
-    def _outputs(self) -> dict[int, int]:
-        """Node returned for each state row; w's own change comes last."""
-        states = {V1: self._graph.v1, V2: self._graph.v2}
-        return {row: node for row, node in states.items() if node is not None}
-
     def _last_uses(self) -> dict[int, int]:
-        uses = {index: index for index in range(len(self._graph.values))}
-        for index, value in enumerate(self._graph.values):
-            uses.update(dict.fromkeys(value.inputs, index))
-        end = len(self._graph.values)
-        uses.update(dict.fromkeys([W, self._graph.update, *self._outputs().values()], end))
+        """Position of the last instruction that reads a node; what is returned or read at the end lives on."""
+        uses: dict[int, int] = {}
+        for position, instruction in enumerate(self._body):
+            uses.update(dict.fromkeys(instruction.inputs, position))
+        uses.update(dict.fromkeys([*self._last.inputs, *self._outputs.values()], len(self._body)))
         return uses
 
-    def _compute(self, index: int) -> None:
-        value = self._graph.values[index]
-        kind = max((self._graph.values[i].kind for i in value.inputs), default=SCALAR)
-        operands = [self._row[i] for i in value.inputs]
-        assert value.operation is not None
-        for i in dict.fromkeys(value.inputs):
-            self._release(i, index)
-        row = self._home(index)
+    def _compute(self, position: int, instruction: _Instruction) -> None:
+        operands = [self._row[i] for i in instruction.inputs]
+        for i in dict.fromkeys(instruction.inputs):
+            if self._last_use[i] == position and self._is_temporary(i):
+                self._free.append(self._row[i])
+        row = self._home(position, instruction.node)
         if row is None:
             row = self._take()
-        self._row[index] = row
-        self._emit(value.operation, row, operands, kind)
+        self._row[instruction.node] = row
+        self._emit(instruction.operation, row, operands, self._kind(instruction))
 
-    def _home(self, index: int) -> int | None:
-        """The state row that the node may be written to at once: the old state is no longer read."""
-        for row, node in self._outputs().items():
-            if node == index and self._last_use[row] <= index:
+    def _is_temporary(self, node: int) -> bool:
+        return self._graph.values[node].operation is not None and self._row[node] >= len(INPUTS)
+
+    def _kind(self, instruction: _Instruction) -> int:
+        return max((self._graph.values[i].kind for i in instruction.inputs), default=operations.SCALAR)
+
+    def _home(self, position: int, node: int) -> int | None:
+        """The state row that the node may be written to at once: nothing later reads the old state."""
+        for row, returned in self._outputs.items():
+            if returned == node and self._last_use.get(row, -1) <= position:
                 return row
         return None
-
-    def _release(self, node: int, index: int) -> None:
-        temporary = self._graph.values[node].operation is not None and self._row[node] >= len(INPUTS)
-        if temporary and self._last_use[node] == index:
-            self._free.append(self._row[node])
 
     def _take(self) -> int:
         if self._free:
@@ -117,19 +164,19 @@ class _Assembler:
         return self._next_row - 1
 
     def _finish(self) -> None:
-        """Moves the results home, as if all at once."""
-        moves = {row: self._row[node] for row, node in self._outputs().items() if self._row[node] != row}
-        update = self._row[self._graph.update]
+        """Moves the results home, as if all at once, and takes the update from w."""
+        moves = {row: self._row[node] for row, node in self._outputs.items() if self._row[node] != row}
+        operands = [self._row[i] for i in self._last.inputs]
         # Whatever a move would overwrite before another reads it goes aside first.
-        for row in moves:
-            if row in {update, *(source for target, source in moves.items() if target != row)}:
+        for row in list(moves):
+            if row in {*operands, *(source for target, source in moves.items() if target != row)}:
                 aside = self._take()
-                self._emit(COPY, aside, [row], TREE)
-                update = aside if update == row else update
+                self._emit(COPY.name, aside, [row], operations.TREE)
+                operands = [aside if operand == row else operand for operand in operands]
                 moves = {target: aside if source == row else source for target, source in moves.items()}
         for row, source in moves.items():
-            self._emit(COPY, row, [source], TREE)
-        self._emit("-", W, [W, update], TREE)
+            self._emit(COPY.name, row, [source], operations.TREE)
+        self._emit(self._last.operation, W, operands, operations.TREE)
 
     def _emit(self, operation: str, row: int, operands: list[int], kind: int) -> None:
         padded = operands + [0] * (4 - len(operands))

@@ -155,5 +155,10 @@ _ALL = [
 
 OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _ALL}
 INFIX = ("+", "-", "*", "/")
-# Not part of the space: what a graph needs besides. No program can name it.
+# Not part of the space, and no program can name them: what a graph needs besides,
 COMPLEMENT = _unary("1-", lambda xp, x: 1.0 - x)
+# and pairs that an interpreter runs as one instruction, since starting one costs more than the arithmetic.
+MULTIPLY_ADD = Operation("*+", "fused", 3, lambda xp, layout, kind, x, y, z: x * y + z)
+SUBTRACT_PRODUCT = Operation("-*", "fused", 3, lambda xp, layout, kind, x, y, z: z - x * y)
+DIVIDE_BY_ROOT = Operation("/sqrt", "fused", 2, lambda xp, layout, kind, x, y: x / (xp.sqrt(xp.abs(y)) + EPSILON))
+COPY = _unary("copy", lambda xp, x: x)

@@ -265,7 +265,7 @@ def test_compiled_path_of_the_evaluator():
 
 def test_large_programs_get_a_larger_executable():
     """More registers than the usual capacity: one more compilation, not a failure."""
-    lines = "".join(f"    x{i} = g * 0.{i + 1:03d}\n" for i in range(80))
+    lines = "".join(f"    x{i} = max(g, 0.{i + 1:03d})\n" for i in range(80))
     sums = "    u = x0 + x1\n" + "".join(f"    u = u + x{i}\n" for i in range(2, 80))
     candidate = SPACE.from_source(f"{HEAD}{lines}{sums}    u = u * 0.01\n    return u, v1, v2\n")
     made = OptimizerEvaluator([perceptron(20)], repeats=1)

@@ -1,0 +1,87 @@
+"""The equivalence cache: who owns a behaviour, what is computed to find out, and how a journal brings it back."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isozyme.hashing import EquivalenceCache, behaviour_key, numeric_key, static_key
+from isozyme.tests.toys import BitStrings
+
+SPACE = BitStrings(size=6, dead=1)
+
+
+class Asked:
+    """Claims candidates of the toy space and counts how often their behaviour was computed."""
+
+    def __init__(self):
+        self.cache, self.probed = EquivalenceCache(), []
+
+    def __call__(self, trial, candidate):
+        def full_key():
+            self.probed.append(trial)
+            return behaviour_key(numeric_key(SPACE, candidate), "task")
+
+        return self.cache.claim(trial, static_key(SPACE, candidate), full_key)
+
+
+def test_first_of_its_behaviour_owns_it():
+    """functional_hashing.md, fact 3 (M=1): A, B, C, A, C are three misses and two hits, size 3."""
+    ask = Asked()
+    a, b, c = (1, 0, 0, 0, 0, 0), (1, 1, 0, 0, 0, 0), (0, 0, 1, 0, 0, 0)
+    claims = [ask(trial, candidate) for trial, candidate in enumerate([a, b, c, a, c])]
+    assert [claim.owner for claim in claims] == [0, 1, 2, 0, 2]
+    assert [claim.hit for claim in claims] == [None, None, None, "static", "static"]
+    assert claims[3].key == claims[0].key != claims[1].key
+    assert (len(ask.cache), ask.cache.hits) == (3, {"static": 2})
+
+
+def test_a_twin_in_flight_finds_its_owner():
+    """Single flight: ownership is decided at the claim; no outcome has to be known."""
+    ask = Asked()
+    assert {ask(trial, (1, 1, 0, 0, 0, 0)).owner for trial in range(100)} == {0}
+    assert len(ask.cache) == 1
+
+
+def test_the_static_key_spares_the_numeric_one():
+    """Behaviour is computed once for each canonical form, hits and misses alike."""
+    ask = Asked()
+    a, dead_twin, permuted = (1, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 1), (0, 1, 0, 0, 0, 0)
+    hits = [ask(trial, candidate).hit for trial, candidate in enumerate([a, dead_twin, permuted, permuted, dead_twin])]
+    assert hits == [None, "static", "numeric", "static", "static"]
+    assert ask.probed == [0, 2]
+    assert ask.cache.hits == {"static": 3, "numeric": 1}
+    assert len(ask.cache) == 1
+
+
+def test_conditions_part_behaviours():
+    """functional_hashing.md, section 8: a changed task or budget can never poison entries."""
+    numeric = numeric_key(SPACE, (1, 0, 0, 0, 0, 0))
+    assert behaviour_key(numeric, "steps 10") == behaviour_key(numeric, "steps 10")
+    assert behaviour_key(numeric, "steps 10") != behaviour_key(numeric, "steps 11")
+    assert numeric != static_key(SPACE, (1, 0, 0, 0, 0, 0))
+
+
+def test_the_version_of_a_space_parts_keys():
+    newer = BitStrings(size=6, dead=1, version="bits-2")
+    candidate = (1, 0, 0, 0, 0, 0)
+    assert numeric_key(SPACE, candidate) != numeric_key(newer, candidate)
+    assert static_key(SPACE, candidate) != static_key(newer, candidate)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(0, 60))
+def test_registering_restores(seed, trials, cut):
+    """A cache rebuilt from the first rows of a journal answers as the one that lived on."""
+    rng = np.random.default_rng(seed)
+    candidates = [SPACE.random(rng) for _ in range(trials)]
+    lived = Asked()
+    claims = [lived(trial, candidate) for trial, candidate in enumerate(candidates)]
+    rebuilt = Asked()
+    for trial in range(min(cut, trials)):
+        claim = claims[trial]
+        rebuilt.cache.register(claim.owner, static_key(SPACE, candidates[trial]), claim.key, claim.hit)
+    assert rebuilt.probed == []
+    for trial in range(cut, trials):
+        assert rebuilt(trial, candidates[trial]) == claims[trial]
+    assert rebuilt.probed == [trial for trial in lived.probed if trial >= cut]
+    assert rebuilt.cache.hits == lived.cache.hits
+    assert len(rebuilt.cache) == len(lived.cache)

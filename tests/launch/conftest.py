@@ -1,0 +1,38 @@
+"""Run folders that many tests look at: each is made once, by the command line. Tests that change one copy it first."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from launch_helpers import SMALL, Ended, run, run_in_terminal
+
+
+class Finished(NamedTuple):
+    """A finished run: its folder and what was printed."""
+
+    folder: Path
+    ended: Ended
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The undisturbed run, in one process, without --workdir."""
+    cwd = tmp_path_factory.mktemp("finished")
+    ended = run(*SMALL, "--workers=0", cwd=cwd)
+    return Finished(cwd / "runs" / "lion-smoke", ended)
+
+
+@pytest.fixture(scope="session")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The same run with one worker, in a terminal."""
+    folder = tmp_path_factory.mktemp("terminal") / "run"
+    code, sent = run_in_terminal(*SMALL, "--workers", "1", "--workdir", str(folder))
+    return Finished(folder, Ended(code, sent, ""))
+
+
+@pytest.fixture
+def copied(finished: Finished, tmp_path: Path) -> Callable[[str], Path]:
+    """Makes copies of the finished run folder."""
+    return lambda name: Path(shutil.copytree(finished.folder, tmp_path / name))
