@@ -73,7 +73,6 @@ class RayExecutor:
         self._on_start()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
-
         from ray import cloudpickle
 
         for name in self._by_value:

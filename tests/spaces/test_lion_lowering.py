@@ -79,6 +79,20 @@ def test_instructions_mean_the_program(seed, steps):
     np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.nightly
+def test_instructions_mean_the_program_in_long_walks():
+    """The same along ten walks of 2,000 mutations, where programs grow to the length cap."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        program = NAMED["adamw"]
+        for step in range(2000):
+            program = SPACE.mutate(program, rng)
+            if step % 5 == 0:
+                with np.errstate(all="ignore"):
+                    expected = direct(program, *inputs(step))
+                    np.testing.assert_array_equal(interpret(SPACE.lower(program), *inputs(step)), expected)
+
+
 @pytest.mark.parametrize(
     "returned",
     ["v1, v2, v1", "v2, v2, v1", "g, v2, w", "w, w, g", "v1, w, v1", "u, u, u", "v2, u, v1", "v1, g, u", "g, v1, v2"],
