@@ -154,6 +154,19 @@ def _probe(address: str | None, workers: int | None) -> None:
         raise UsageError(
             f"--address={address}: nobody answers ({error}); start the cluster, or leave it out"
         ) from error
+    if os.environ.get("RAY_USE_TLS", "0") == "0" and not _speaks_grpc(f"{host}:{port}"):
+        raise UsageError(f"--address={address}: what answers is not Ray; name the port of the cluster's head")
+
+
+def _speaks_grpc(target: str) -> bool:
+    import grpc
+
+    with grpc.insecure_channel(target) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_PROBE_SECONDS)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """One session of a run: controller, displays, closing, files."""
 
+import contextlib
 import sys
 import warnings
 from pathlib import Path
@@ -33,11 +34,11 @@ def run(experiment: Experiment, folder: Path, workers: int, address: str | None,
     console = Console()
     for note in notes:
         console.print(f"warning: {note}", highlight=False, markup=False, soft_wrap=True)
-    journal = Journal.open(folder)
-    executor = _executor(experiment, workers, address, console)
-    writer = TensorBoardWriter(folder, experiment)
-    display = Display(console, experiment.objectives[0], experiment.budget.trials)
-    try:
+    with contextlib.ExitStack() as stack:
+        journal = stack.enter_context(contextlib.closing(Journal.open(folder)))
+        executor = stack.enter_context(contextlib.closing(_executor(experiment, workers, address, console)))
+        writer = TensorBoardWriter(folder, experiment)
+        display = Display(console, experiment.objectives[0], experiment.budget.trials)
         controller = Controller(
             experiment.space,
             experiment.search,
@@ -49,28 +50,29 @@ def run(experiment: Experiment, folder: Path, workers: int, address: str | None,
             experiment.hurdle,
             [writer, _FrontFile(folder), display],
         )
-        with display, warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", markup=False)
-            progress = controller.run(experiment.budget.trials)
-        writer.close(progress)
+        stack.callback(writer.close, controller.progress)
+        progress = _search(controller, experiment.budget.trials, display, console)
         outputs.write_front(folder, progress.archive)
         result = closing.close(experiment, controller)
         if result is not None:
             _write_winner(experiment, folder, result, journal)
         summary.show(console, experiment, folder, progress, result)
-    finally:
-        executor.close()
-        journal.close()
+
+
+def _search(controller: Controller, trials: int, display: Display, console: Console) -> Progress:
+    with display, warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", markup=False)
+        return controller.run(trials)
 
 
 class _FrontFile:
     """Rewrites pareto.csv whenever the front has changed."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._written = folder, 0
+        self._folder = folder
 
     def __call__(self, trial: Trial, progress: Progress) -> None:
-        if trial in progress.archive.trials[-1:] and progress.trials > progress.restored:
+        if progress.archive.trials[-1:] == [trial] and progress.trials > progress.restored:
             outputs.write_front(self._folder, progress.archive)
 
 

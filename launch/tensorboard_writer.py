@@ -31,7 +31,7 @@ class TensorBoardWriter:
             from tensorboardX import SummaryWriter
 
             self._writer = SummaryWriter(str(self._folder))
-            self._hparams(progress)
+            self._hparams()
         now = time.monotonic()
         if now - self._scalars_at >= _SCALARS_EVERY or not self._began:
             self._scalars_at = now
@@ -62,7 +62,7 @@ class TensorBoardWriter:
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
-    def _hparams(self, progress: Progress) -> None:
+    def _hparams(self) -> None:
         from tensorboardX.summary import hparams
 
         values = {
@@ -73,7 +73,6 @@ class TensorBoardWriter:
         metrics = dict.fromkeys([f"best/{self._experiment.objectives[0].metric}", "front/hypervolume"], 0.0)
         for summary in hparams(values, metrics):
             self._writer.file_writer.add_summary(summary)
-        del progress
 
     def _picture(self, step: int, progress: Progress) -> None:
         numbers = [t.number for t in progress.archive.trials]

@@ -11,8 +11,8 @@ import numpy as np
 from isozyme.evaluators.protocol import SPLITS, DataUnavailable
 
 BUILDERS: dict[str, tuple[str, str]] = {
-    "digits": ("isozyme.evaluators.datasets.digits", "IsozymeDigits"),
-    "mnist_5k": ("isozyme.evaluators.datasets.mnist_5k", "IsozymeMnist5k"),
+    "digits": ("isozyme.evaluators.datasets.images", "IsozymeDigits"),
+    "mnist_5k": ("isozyme.evaluators.datasets.images", "IsozymeMnist5k"),
     "python_source": ("isozyme.evaluators.datasets.python_source", "IsozymePythonSource"),
 }
 # Of the rows of the train split; 'final' is the test split.

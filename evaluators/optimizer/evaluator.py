@@ -103,13 +103,12 @@ class OptimizerEvaluator(pg.Object):
 
     def _measure(self, job: Job) -> Iterator[tuple[str, float]]:
         """Metrics one after another, so that the caller can stop early."""
-        lowered = [runner.load(job.candidate) for runner in self._runners[:1]]
+        programs = [runner.load(job.candidate) for runner in self._runners]
         if job.split == "search":
-            loss, _ = self._runners[0].run(lowered[0], job.split, 0, self.short_share)
+            loss, _ = self._runners[0].run(programs[0], job.split, 0, self.short_share)
             yield self.short_metric, loss
         losses, accuracies = [], []
-        for runner in self._runners:
-            program = runner.load(job.candidate)
+        for runner, program in zip(self._runners, programs, strict=True):
             scores = [runner.run(program, job.split, repeat, 1.0) for repeat in self._repeats(job.split)]
             for name, values, i in (("loss", losses, 0), ("accuracy", accuracies, 1)):
                 values.append(math.fsum(score[i] for score in scores) / len(scores))

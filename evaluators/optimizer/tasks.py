@@ -36,7 +36,8 @@ class Task(pg.Object):
         super()._on_bound()
         unknown = [name for name in self.sizes if name not in _SIZES[self.network]]
         if unknown:
-            raise ValueError(f"task {self.name}: sizes has {unknown[0]}, {self.network} takes {_SIZES[self.network]}")
+            known = ", ".join(sorted(_SIZES[self.network]))
+            raise ValueError(f"task {self.name}: sizes has {unknown[0]!r}, {self.network} takes {known}")
 
     def check(self, download: bool) -> None:
         """Raises `DataUnavailable` unless the data can be had and fit the network."""

@@ -35,7 +35,7 @@ def optimizer(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransforma
     def init(params: optax.Params) -> State:
         return State({initial})
 
-    def update(updates: optax.Updates, state: State, params: optax.Params | None = None):
+    def update(updates: optax.Updates, state: Any, params: optax.Params | None = None) -> tuple[Any, Any]:
         if params is None:
             raise ValueError("this optimizer reads the weights: call update(updates, state, params)")
         lr = learning_rate(state.count) if callable(learning_rate) else learning_rate
