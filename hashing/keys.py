@@ -26,7 +26,7 @@ class Keyed(Protocol):
 
 
 def static_key(space: Keyed, candidate: Any) -> bytes:
-    """Key of the candidate's canonical form; nothing runs. Equal keys mean equal behaviour."""
+    """Key of the candidate's canonical form; nothing runs. Equal keys mean equal behaviour up to rounding."""
     return digest(b"static", space.version.encode(), space.canonical(candidate))
 
 

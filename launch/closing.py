@@ -1,8 +1,9 @@
 """The end of a run: the finalists meet on the selection split, and the winner meets the references on the final one."""
 
+import math
 from typing import Any, NamedTuple
 
-from isozyme.evaluators.protocol import SPLITS, Outcome
+from isozyme.evaluators.protocol import SPLITS, Outcome, Status
 from isozyme.launch.experiment import Experiment
 from isozyme.search.controller import Controller
 from isozyme.search.protocol import Trial
@@ -21,7 +22,7 @@ class Closing(NamedTuple):
 
 
 def close(experiment: Experiment, controller: Controller) -> Closing | None:
-    """Chooses the winner on data and seeds that the search never saw; None if no trial was scored.
+    """Chooses the winner on data and seeds that the search never saw; None if no finalist has a score.
 
     The selection split flatters the winner a little, since it was chosen there; the final split does not.
     """
@@ -30,7 +31,10 @@ def close(experiment: Experiment, controller: Controller) -> Closing | None:
         return None
     objective = experiment.objectives[0]
     outcomes = controller.assess([t.candidate for t in finalists], "selection")
-    costs = [objective.cost(outcome.metrics) for outcome in outcomes]
+    # Metrics of form are there for failures too.
+    costs = [objective.cost(o.metrics) if o.status is Status.OK else math.inf for o in outcomes]
+    if min(costs) == math.inf:
+        return None
     winner = finalists[costs.index(min(costs))]
     named = _distinct({**experiment.space.references, "winner": winner.candidate})
     scores: dict[str, dict[str, Outcome]] = {name: {} for name in named}

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from isozyme.search.objectives import Objective
 from isozyme.search.progress import Progress
@@ -45,7 +46,7 @@ class Display:
     def _table(self, progress: Progress) -> Any:
         table = Table(show_header=False, box=None)
         for name, value in self._rows(progress):
-            table.add_row(name, value or "–")
+            table.add_row(name, Text(value or "–"))  # A reason may hold what rich takes for markup.
         return table
 
     def _rows(self, progress: Progress) -> list[tuple[str, str]]:

@@ -54,6 +54,6 @@ class Experiment(pg.Object):
                 raise TypeError(f"{name} is {self.sym_init_args[name]!r}, which has no method {method}()")
 
     def identity(self) -> dict[str, Any]:
-        """JSON of all that the trajectory depends on: everything but the budget and the number of finalists."""
+        """JSON of what a run folder belongs to: everything but the budget and the number of finalists."""
         record: Any = self.to_json()
         return {k: v for k, v in record.items() if k not in ("budget", "finalists")}

@@ -38,7 +38,8 @@ def run(experiment: Experiment, folder: Path, workers: int, address: str | None,
         journal = stack.enter_context(contextlib.closing(Journal.open(folder)))
         executor = stack.enter_context(contextlib.closing(_executor(experiment, workers, address, console)))
         writer = TensorBoardWriter(folder, experiment)
-        display = Display(console, experiment.objectives[0], experiment.budget.trials)
+        trials = _trials(experiment, journal, console)
+        display = Display(console, experiment.objectives[0], trials)
         controller = Controller(
             experiment.space,
             experiment.search,
@@ -51,7 +52,7 @@ def run(experiment: Experiment, folder: Path, workers: int, address: str | None,
             [writer, _FrontFile(folder), display],
         )
         stack.callback(writer.close, controller.progress)
-        progress = _search(controller, experiment.budget.trials, display, console)
+        progress = _search(controller, trials, display, console)
         outputs.write_front(folder, progress.archive)
         result = closing.close(experiment, controller)
         if result is not None:
@@ -59,9 +60,20 @@ def run(experiment: Experiment, folder: Path, workers: int, address: str | None,
         summary.show(console, experiment, folder, progress, result)
 
 
+def _trials(experiment: Experiment, journal: Journal, console: Console) -> int:
+    """The budget, but never less than an earlier session finished: its winner and front are not to be lost."""
+    done = journal.count()
+    if done > experiment.budget.trials:
+        text = f"warning: this run has {done} trials already, more than the budget of {experiment.budget.trials}"
+        console.print(f"{text}; all of them count", highlight=False, markup=False, soft_wrap=True)
+    return max(done, experiment.budget.trials)
+
+
 def _search(controller: Controller, trials: int, display: Display, console: Console) -> Progress:
     with display, warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", markup=False)
+        warnings.showwarning = lambda message, *_, **__: console.print(
+            f"warning: {message}", markup=False, soft_wrap=True
+        )
         return controller.run(trials)
 
 
@@ -79,7 +91,8 @@ class _FrontFile:
 def _executor(experiment: Experiment, workers: int, address: str | None, console: Console) -> Executor:
     def announce() -> None:
         where = f"the cluster at {address}" if address else "this machine"
-        console.print(f"starting {workers} workers on {where}; each compiles its executables once", highlight=False)
+        text = f"starting {workers} workers on {where}; each compiles its executables once"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     if workers == 0:
         return InProcessExecutor(experiment.evaluator, experiment.space, experiment.seed)

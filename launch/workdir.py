@@ -10,9 +10,11 @@ from typing import Any
 
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.experiment import Experiment
+from isozyme.search.objectives import Objective
 
 EXPERIMENT_FILE = "experiment.json"
 _FORMAT = 1
+_PARTIAL = ".partial"
 _PACKAGES = ("isozyme", "jax", "numpy", "optax", "pyglove", "ray")
 
 
@@ -29,7 +31,7 @@ def enter(folder: Path, experiment: Experiment) -> list[str]:
     try:
         if record.exists():
             return _compare(record, experiment)
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(not entry.name.endswith(_PARTIAL) for entry in folder.iterdir()):
             raise UsageError(f"--workdir={folder}: holds other files and no {EXPERIMENT_FILE}; choose an empty folder")
         folder.mkdir(parents=True, exist_ok=True)
         write(record, json.dumps(_describe(experiment), indent=1) + "\n")
@@ -44,10 +46,16 @@ def _describe(experiment: Experiment) -> dict[str, Any]:
         "experiment": experiment.to_json(),
         "identity": experiment.identity(),
         "seed": experiment.seed,
-        "objectives": [[type(o).__name__.lower(), o.metric, o.reference] for o in experiment.objectives],
+        "objectives": [
+            ["maximize" if o.sign < 0 else "minimize", o.metric, o.reference] for o in experiment.objectives
+        ],
         "packages": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in _PACKAGES},
         "commit": _commit(),
     }
+
+
+def _direction(objective: Objective) -> str:
+    return "maximize" if objective.sign < 0 else "minimize"
 
 
 def _compare(record: Path, experiment: Experiment) -> list[str]:
@@ -119,6 +127,6 @@ def _commit() -> str | None:
 
 def write(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
-    scratch = path.with_name(f".{path.name}.partial")
+    scratch = path.with_name(f".{path.name}{_PARTIAL}")
     scratch.write_text(text)
     os.replace(scratch, path)

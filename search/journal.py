@@ -146,6 +146,10 @@ class Journal:
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             raise _reported(self._path, error) from None
 
+    def count(self) -> int:
+        """One more than the largest trial number; trials in flight when a session died may be missing below it."""
+        return self._connection.execute("SELECT coalesce(max(trial) + 1, 0) FROM trials").fetchone()[0]
+
     def lineage(self, number: int) -> list[int]:
         """The trial, its first parent, that one's first parent, and so on."""
         line = [number]

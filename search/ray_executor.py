@@ -1,7 +1,9 @@
 """Evaluates in Ray actors, each with its share of the cores. The one file of this room that knows Ray."""
 
 import os
+import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,6 +79,7 @@ class RayExecutor:
 
         for name in self._by_value:
             cloudpickle.register_pickle_by_value(sys.modules[name])
+        handler = signal.getsignal(signal.SIGTERM)
         ray.init(
             address=self._address or "local",
             num_cpus=None if self._address else self._workers,
@@ -85,6 +88,8 @@ class RayExecutor:
             configure_logging=False,
             log_to_driver=False,
         )
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray puts its own in place, which exits without a word.
         self._actor_class: Any = ray.remote(_Worker).options(num_cpus=1, runtime_env={"env_vars": self._environment})
         self._actors = [self._new_actor() for _ in range(self._workers)]
         self._running = [deque() for _ in self._actors]
@@ -96,7 +101,7 @@ class RayExecutor:
         """See `Executor`; waits until the workers are set up."""
         self._start()
         import ray
-        from ray.exceptions import RayTaskError
+        from ray.exceptions import RayActorError, RayTaskError
 
         # Every worker sets itself up, all at once.
         calls = [actor.conditions.remote(split) for actor in self._actors]
@@ -104,6 +109,8 @@ class RayExecutor:
             return ray.get(calls)[0]
         except RayTaskError as error:
             raise SetupFailed(f"the evaluator cannot be set up: {error.cause!r}") from error
+        except RayActorError as error:
+            raise SetupFailed(f"a worker died while it was set up: {str(error).splitlines()[0]}") from error
 
     def submit(self, ticket: int, job: Job) -> None:
         """See `Executor`."""

@@ -20,7 +20,7 @@ class Space(Protocol):
 
     @property
     def references(self) -> Mapping[str, Any]:
-        """Candidates that the winner is compared with, by name; the first is where a search starts from."""
+        """Candidates that the winner is compared with, by name."""
         ...
 
     def initial(self, rng: np.random.Generator) -> Any:

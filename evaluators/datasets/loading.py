@@ -45,6 +45,11 @@ def check_available(name: str, download: bool) -> str:
     return "text" if "text" in features else "images"
 
 
+def full_name(name: str, download: bool = False) -> str:
+    """Name, configuration and version of a data set, as TFDS writes them."""
+    return _builder(name, download).info.full_name
+
+
 def load(name: str, context: int, rows: int, download: bool = False) -> dict[str, Examples]:
     """Reads a data set into memory.
 

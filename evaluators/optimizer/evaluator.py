@@ -43,6 +43,12 @@ class OptimizerEvaluator(pg.Object):
 
     short_metric = "short_loss"
 
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        names = [task.name for task in self.tasks]
+        if "" in names or len(set(names)) < len(names):
+            raise ValueError(f"tasks are named {names}: every name must be there once, metrics bear it")
+
     def prepare(self) -> None:
         """Gets all data in place."""
         for task in self.tasks:
@@ -57,14 +63,17 @@ class OptimizerEvaluator(pg.Object):
 
         self._space, self._seed, self._backend = space, seed, jax.default_backend()
         loaded = [LoadedTask(task, seed, self.download) for task in self.tasks]
+        self._data = [task.data_version for task in loaded]
         self._runners = [Runner(task, space, self.path) for task in loaded]
 
     def conditions(self, split: str) -> str:
-        """Evaluator version, tasks, split, seed set, path, backend, precision, thread count."""
+        """Versions of evaluator, libraries and data; tasks, split, seeds, path, backend, precision, thread count."""
         return json.dumps(
             {
                 "version": _VERSION,
                 "jax": importlib.metadata.version("jax"),
+                "jaxlib": importlib.metadata.version("jaxlib"),
+                "data": self._data,
                 "tasks": [task.to_json_str() for task in self.tasks],
                 "split": split,
                 "seed": self._seed,

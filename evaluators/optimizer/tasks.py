@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyglove as pg
 
-from isozyme.evaluators.datasets import Examples, check_available, load
+from isozyme.evaluators.datasets import Examples, check_available, full_name, load
 from isozyme.evaluators.optimizer.training import Batches, Network
 from isozyme.evaluators.protocol import DataUnavailable
 from isozyme.hashing import digest
 
 # What each network may be told. Kept here so that a config is checked without importing jax.
 _SIZES = {"mlp": {"hidden"}, "cnn": {"channels"}, "transformer": {"width", "heads", "depth"}}
+_LISTS = {"hidden", "channels"}
 _SCHEDULES = ["constant", "cosine", "warmup_cosine"]
 _WARMUP = 0.1  # of the steps
 
@@ -38,6 +39,13 @@ class Task(pg.Object):
         if unknown:
             known = ", ".join(sorted(_SIZES[self.network]))
             raise ValueError(f"task {self.name}: sizes has {unknown[0]!r}, {self.network} takes {known}")
+        for name, value in self.sizes.items():
+            numbers = value if name in _LISTS and isinstance(value, list) and value else [value]
+            if (name in _LISTS) != isinstance(value, list) or not all(type(n) is int and n > 0 for n in numbers):
+                kind = "a list of positive integers" if name in _LISTS else "a positive integer"
+                raise ValueError(f"task {self.name}: sizes.{name} is {value!r}, it takes {kind}")
+        if self.network == "transformer" and self.sizes.get("width", 24) % self.sizes.get("heads", 2):
+            raise ValueError(f"task {self.name}: sizes.width must be a multiple of sizes.heads (24 and 2 if not given)")
 
     def check(self, download: bool) -> None:
         """Raises `DataUnavailable` unless the data can be had and fit the network."""
@@ -67,6 +75,7 @@ class LoadedTask:
             split: Examples(jnp.asarray(e.inputs), jnp.asarray(e.targets), e.classes) for split, e in arrays.items()
         }
         self.classes = arrays["train"].classes
+        self.data_version = full_name(task.data, download)
         self._starts: dict[int, Start] = {}
         self.network = self._network()
 

@@ -78,7 +78,8 @@ def to_optax_file(program: Program) -> str:
 
 
 def _name(name: str) -> str:
-    return f"{name}_" if name in _RESERVED or name.startswith("total") else name
+    # Names that differ stay different: `sum` becomes `sum_`, and `sum_` becomes `sum__`.
+    return f"{name}_" if name.rstrip("_") in _RESERVED or name.startswith("total") else name
 
 
 def _lines(statement: Any, scope: dict[str, Kind]) -> list[str]:

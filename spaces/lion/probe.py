@@ -37,10 +37,12 @@ def _inputs() -> tuple[np.ndarray, np.ndarray, np.ndarray, FlatLayout]:
     random = np.random.Generator(np.random.PCG64(_SEED))
     weights = random.normal(size=size)
     weights[::9] = 0.0
-    scales = 10.0 ** random.uniform(-6, 3, size=size)
-    gradients = random.normal(size=(STEPS, size)) * np.where(np.arange(size) % 3 == 0, scales, 1.0)
+    scales = np.ones(size)
+    scales[::3] = np.logspace(-6, 3, len(scales[::3]))
+    gradients = random.normal(size=(STEPS, size)) * scales
     gradients[:, 4::8] = gradients[:, 5::8]  # ties
     gradients[random.uniform(size=gradients.shape) < 0.1] = 0.0
     gradients[5] = 0.0
-    rates = 0.5 * (1.0 + np.cos(np.linspace(0.0, 0.9 * np.pi, STEPS)))
+    # Up and down again like a training schedule, down to rates as small as its last ones.
+    rates = np.concatenate([np.logspace(-2, 0, 6), np.logspace(0, -5, STEPS - 6)])
     return weights, gradients, rates, FlatLayout(sizes)

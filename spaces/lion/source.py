@@ -67,6 +67,8 @@ def _statement(node: ast.stmt) -> Statement:
     if not isinstance(node, ast.Assign) or len(node.targets) != 1 or not isinstance(node.targets[0], ast.Name):
         raise InvalidCandidate(f"{where}: only assignments of one function call to one name, and a last return")
     target = node.targets[0].id
+    if target == "__debug__":
+        raise InvalidCandidate(f"{where}: Python lets nobody assign to {target}, choose another name")
     if target in OPERATIONS:
         raise InvalidCandidate(f"{where}: {target} is a function of the space, choose another name")
     operation, arguments = _operation(node.value, where)
@@ -80,15 +82,24 @@ def _operation(node: ast.expr, where: str) -> tuple[str, list[ast.expr]]:
     if isinstance(node, ast.BinOp):
         infix = _OPERATORS.get(type(node.op))
         if infix is None:
-            raise InvalidCandidate(f"{where}: {ast.unparse(node)}: the infix operators are {' '.join(INFIX)}")
+            raise InvalidCandidate(f"{where}: {_shown(node)}: the infix operators are {' '.join(INFIX)}")
         return infix, [node.left, node.right]
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.keywords:
-        raise InvalidCandidate(f"{where}: {ast.unparse(node)[:80]} is not a call of one of the space's functions")
+        raise InvalidCandidate(f"{where}: {_shown(node)} is not a call of one of the space's functions")
     name = node.func.id
     if name not in OPERATIONS or name in INFIX:
         known = ", ".join(name for name in OPERATIONS if name not in INFIX)
         raise InvalidCandidate(f"{where}: {name} is not a function of the space; it has + - * / and {known}")
     return name, node.args
+
+
+def _shown(node: ast.expr) -> str:
+    """An expression for a message: one short line, whatever it holds."""
+    try:
+        text = ast.unparse(node)
+    except (RecursionError, ValueError):  # Too deep, or an integer too long to print.
+        return "this expression"
+    return " ".join(text.split())[:80]
 
 
 def _argument(node: ast.expr, where: str) -> Argument:
@@ -106,7 +117,7 @@ def _argument(node: ast.expr, where: str) -> Argument:
     ):
         return _literal(constant.value, negative, where)
     hint = "arguments are names and numbers; give a nested call a name of its own"
-    raise InvalidCandidate(f"{where}: {ast.unparse(node)[:80]}: {hint}")
+    raise InvalidCandidate(f"{where}: {_shown(node)}: {hint}")
 
 
 def _literal(number: int | float, negative: bool, where: str) -> float:

@@ -30,7 +30,7 @@ class OptimizerPrograms(pg.Object):
     start: str
     max_statements: int
 
-    version = "lion-1"
+    version = "lion-2"
 
     def _on_bound(self) -> None:
         super()._on_bound()
@@ -45,8 +45,8 @@ class OptimizerPrograms(pg.Object):
 
     @property
     def references(self) -> Mapping[str, Program]:
-        """The start, then AdamW and Lion as published."""
-        return {"start": self._start, "adamw": NAMED["adamw"], "lion": NAMED["lion"]}
+        """AdamW and Lion as published, and the start where it is neither."""
+        return {"adamw": NAMED["adamw"], "lion": NAMED["lion"], "start": self._start}
 
     def initial(self, rng: np.random.Generator) -> Program:
         """The start, for every member of the first population."""

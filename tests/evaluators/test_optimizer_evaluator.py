@@ -290,3 +290,26 @@ def test_schedules(name):
 def test_misspelt_sizes_are_refused_at_once(network, sizes):
     with pytest.raises(ValueError, match="sizes has"):
         Task("t", "digits", network, sizes)
+
+
+@pytest.mark.parametrize(
+    ("network", "sizes"),
+    [
+        ("mlp", {"hidden": "abc"}),
+        ("mlp", {"hidden": [0]}),
+        ("mlp", {"hidden": []}),
+        ("cnn", {"channels": [True]}),
+        ("cnn", {"channels": 4}),
+        ("transformer", {"width": -8}),
+        ("transformer", {"width": 9}),
+    ],
+)
+def test_wrong_sizes_are_refused_at_once(network, sizes):
+    with pytest.raises(ValueError, match="sizes"):
+        Task("t", "digits", network, sizes)
+
+
+def test_tasks_of_one_name_are_refused():
+    """Their metrics would overwrite each other."""
+    with pytest.raises(ValueError, match="named"):
+        OptimizerEvaluator([perceptron(5), perceptron(6)])

@@ -224,7 +224,7 @@ def test_the_card_tells_where_the_winner_comes_from(finished: Finished, trials: 
     for child, parent in zip(card["lineage"], card["lineage"][1:], strict=False):
         assert parent in trials[child]["parents"]
     assert trials[card["lineage"][-1]]["parents"] == []
-    assert {"start", "lion", "winner"} <= set(card["scores"])
+    assert {"adamw", "lion", "winner"} <= set(card["scores"])
     for scores in card["scores"].values():
         assert set(scores) == {"search", "selection", "final"}
 
@@ -235,7 +235,7 @@ def test_the_summary_says_what_was_found_and_what_to_type_next(finished: Finishe
     out = finished.ended.out
     assert f"{TRIALS} trials" in out
     assert card["candidate"] in out
-    for name in ("start", "lion", "winner"):
+    for name in ("adamw", "lion", "winner"):
         final = card["scores"][name]["final"]
         assert (f"{final['loss']:.4f}" if "loss" in final else final["status"]) in out
     for text in ("search", "selection", "final", "tensorboard --logdir", "report.py front", "report.py trials"):

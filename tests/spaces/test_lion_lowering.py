@@ -209,3 +209,12 @@ def test_remove_dead_keeps_the_interpreters_instructions():
     program = random_walk(12, 60)
     for one, other in zip(SPACE.lower(program), SPACE.lower(remove_dead(program)), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_exported_names_stay_apart():
+    """`sum` has to be renamed, and must not become the program's own `sum_`."""
+    body = "    sum = sign(g)\n    sum_ = square(g)\n    u = sum * sum_\n"
+    text = f"def train(w, g, v1, v2, lr):\n{body}    return u, v1, v2\n"
+    program = SPACE.from_source(text)
+    module, _ = load(program)
+    np.testing.assert_allclose(exported_weights(module, *inputs(6)), direct(program, *inputs(6)), rtol=1e-5, atol=1e-6)

@@ -252,3 +252,18 @@ def test_probe_is_hard(programs):
     assert (gradients == 0).any()
     assert (gradients[:, 4] == gradients[:, 5]).any()
     assert sizes.max() / sizes.min() > 1e8
+
+
+@pytest.mark.parametrize("change", ["max(lr, 0.02)", "max(lr, 0.005)", "max(lr, 0.0001)"])
+def test_probe_sees_small_rates(programs, change):
+    """Training's schedule falls almost to 0; a floor under it is another behaviour."""
+    plain = "def train(w, g, v1, v2, lr):\n    s = sign(g)\n    u = s * lr\n    return u, v1, v2\n"
+    floored = plain.replace("    u = s * lr", f"    r = {change}\n    u = s * r")
+    assert keys(programs, plain)[1] != keys(programs, floored)[1]
+
+
+def test_probe_sees_large_gradients(programs):
+    """A bound of 400 on gradients is another behaviour, since scales reach 1e3."""
+    plain = "def train(w, g, v1, v2, lr):\n    u = g * lr\n    return u, v1, v2\n"
+    bounded = plain.replace("    u = g * lr", "    b = min(g, 400.0)\n    u = b * lr")
+    assert keys(programs, plain)[1] != keys(programs, bounded)[1]

@@ -98,6 +98,11 @@ BODY = {
     "tree of scalars as update": "u = norm(g)",
     "tree as limit": "u = clip_by_global_norm(g, w)",
     "subscript": "u = g[0] * g",
+    "a long sum": "u = " + "+".join(["g"] * 900),
+    "many signs": "u = sign(" + "-" * 900 + "g)",
+    "an integer too long to print": "u = g ** 0x" + "f" * 5000,
+    "a text over two lines": "u = g * '''a\nb'''",
+    "what nobody may assign": "__debug__ = sign(g)\n    u = g * g",
 }
 
 
