@@ -1,0 +1,73 @@
+"""Small promises: markup in reasons, a smaller budget, exit codes under Ray."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from isozyme.evaluators import Status
+from isozyme.launch.display import Display
+from isozyme.search import Minimize, Progress, Trial
+from isozyme.search.journal import Journal
+
+RUN = [sys.executable, str(Path(__file__).resolve().parents[2] / "launch" / "run.py")]
+SMALL = ["--config", str(Path(RUN[1]).parent / "configs" / "lion.py") + ":smoke", "--patch", "cheaper?factor=20"]
+
+
+def test_a_reason_may_hold_square_brackets():
+    """What rich takes for markup is shown as it is in the live table."""
+    reason = "XlaRuntimeError: see [/usr/lib/x.so] and [red]"
+    progress = Progress([Minimize("loss", 1.0)])
+    trial = Trial(0, "c", (), Status.CRASHED, reason)
+    progress.add(trial, restored=False)
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    with Display(console, Minimize("loss", 1.0), 10) as display:
+        display(trial, progress)
+    assert "[/usr/lib/x.so] and [red]" in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_smaller_budget_loses_nothing(tmp_path):
+    """An earlier session's winner and front survive a start with fewer trials."""
+    folder = tmp_path / "run"
+    command = [*RUN, *SMALL, "--workdir", str(folder), "--workers=0"]
+    subprocess.run([*command, "--config.budget.trials=40"], check=True, capture_output=True)
+    before = [(folder / name).read_text() for name in ("best/card.json", "pareto.csv")]
+    done = subprocess.run([*command, "--config.budget.trials=4"], check=True, capture_output=True, text=True)
+    assert "40 trials already" in done.stdout
+    assert [(folder / name).read_text() for name in ("best/card.json", "pareto.csv")] == before
+    assert set(json.loads(before[0])["scores"]) == {"adamw", "lion", "winner"}
+
+
+def test_sigterm_with_workers(tmp_path):
+    """Ray's own handler does not get in the way: exit code 130, and a line that says how to go on."""
+    folder = tmp_path / "run"
+    command = [*RUN, *SMALL, "--workdir", str(folder), "--workers=1", "--config.budget.trials=100000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not _trials(folder) >= 3:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert "interrupted" in errors
+
+
+def _trials(folder):
+    if not (folder / "trials.db").is_file():
+        return 0
+    try:
+        journal = Journal.read(folder)
+    except ValueError:  # Not yet written.
+        return 0
+    try:
+        return journal.count()
+    finally:
+        journal.close()
