@@ -4,7 +4,6 @@ It remembers trial numbers only. Outcomes live in the journal, of which the cach
 it by registering the journalled trials again. A twin of a trial still in flight joins that trial (single flight).
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,7 +22,6 @@ class EquivalenceCache:
     def __init__(self) -> None:
         self._by_static: dict[bytes, tuple[bytes, int]] = {}
         self._by_key: dict[bytes, int] = {}
-        self.hits: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """Number of behaviours seen."""
@@ -39,19 +37,15 @@ class EquivalenceCache:
         """
         known = self._by_static.get(static)
         if known is not None:
-            self.hits["static"] += 1
             return Claim(known[0], known[1], "static")
         key = full_key()
         owner = self._by_key.get(key)
         self.register(owner if owner is not None else trial, static, key)
         if owner is None:
             return Claim(key, trial, None)
-        self.hits["numeric"] += 1
         return Claim(key, owner, "numeric")
 
-    def register(self, owner: int, static: bytes, key: bytes, hit: str | None = None) -> None:
+    def register(self, owner: int, static: bytes, key: bytes) -> None:
         """Records that `static` and `key` belong to the trial `owner`, as when a journal is replayed."""
         self._by_static.setdefault(static, (key, owner))
         self._by_key.setdefault(key, owner)
-        if hit:
-            self.hits[hit] += 1

@@ -21,29 +21,28 @@ class TensorBoardWriter:
         self._writer: Any = None  # Made with the first new trial: a session without any leaves no file.
         self._scalars_at = self._picture_at = 0.0
         self._pictured: list[int] = []
-        self._began = False
 
     def __call__(self, trial: Trial, progress: Progress) -> None:
         """Writes scalars about once a second and the front when it has changed, twice a minute at most."""
         if progress.trials == progress.restored:
             return  # An earlier session wrote these.
-        if not self._began:
+        first = self._writer is None
+        if first:
             from tensorboardX import SummaryWriter
 
             self._writer = SummaryWriter(str(self._folder))
             self._hparams()
         now = time.monotonic()
-        if now - self._scalars_at >= _SCALARS_EVERY or not self._began:
+        if now - self._scalars_at >= _SCALARS_EVERY or first:
             self._scalars_at = now
             self._scalars(trial.number, progress)
         if now - self._picture_at >= _PICTURE_EVERY:
             self._picture_at = now
             self._picture(trial.number, progress)
-        self._began = True
 
     def close(self, progress: Progress) -> None:
         """Writes the last state, if this session did anything."""
-        if self._began:
+        if self._writer is not None:
             self._scalars(progress.trials - 1, progress)
             self._picture(progress.trials - 1, progress)
             self._writer.close()

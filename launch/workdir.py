@@ -46,9 +46,7 @@ def _describe(experiment: Experiment) -> dict[str, Any]:
         "experiment": experiment.to_json(),
         "identity": experiment.identity(),
         "seed": experiment.seed,
-        "objectives": [
-            ["maximize" if o.sign < 0 else "minimize", o.metric, o.reference] for o in experiment.objectives
-        ],
+        "objectives": [[_direction(o), o.metric, o.reference] for o in experiment.objectives],
         "packages": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in _PACKAGES},
         "commit": _commit(),
     }

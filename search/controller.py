@@ -94,7 +94,7 @@ class Controller:
         form = self._space.form(trial.candidate)
         if trial.status is not Status.INVALID:
             owner = trial.number if trial.cached_from is None else trial.cached_from
-            self._cache.register(owner, bytes.fromhex(trial.static_key), bytes.fromhex(trial.key), trial.hit)
+            self._cache.register(owner, bytes.fromhex(trial.static_key), bytes.fromhex(trial.key))
         metrics = {name: value for name, value in trial.metrics.items() if name not in form}
         self._outcomes[trial.number] = Outcome(trial.status, trial.reason, metrics)
         self._finished[trial.number] = trial

@@ -8,10 +8,8 @@ import numpy as np
 from jax import lax
 
 from isozyme.evaluators.optimizer.training import Network, Update
-from isozyme.spaces.lion.lowering import INSTRUCTIONS, KIND, OPERANDS, OPERATION, TARGET, Lowered, arity
+from isozyme.spaces.lion.lowering import INSTRUCTIONS, KIND, LR, OPERANDS, OPERATION, TARGET, G, Lowered, W, arity
 from isozyme.spaces.lion.operations import NODE_SCALARS, SCALAR, TREE, Operation
-
-_W, _G, _LR = 0, 1, 4
 
 
 def interpret(network: Network, program: Lowered) -> Update:
@@ -21,7 +19,7 @@ def interpret(network: Network, program: Lowered) -> Update:
 
     def start(weights: jax.Array) -> jax.Array:
         filled = jnp.broadcast_to(jnp.asarray(program.registers, jnp.float32)[:, None], (len(program.registers), size))
-        return filled.at[_W].set(weights)
+        return filled.at[W].set(weights)
 
     def instruction(index: jax.Array, registers: jax.Array) -> jax.Array:
         columns = program.code[index]
@@ -30,10 +28,10 @@ def interpret(network: Network, program: Lowered) -> Update:
         return lax.dynamic_update_slice(registers, row[None], (columns[TARGET], 0))
 
     def step(registers: jax.Array, g: jax.Array, lr: jax.Array) -> jax.Array:
-        registers = registers.at[_G].set(g).at[_LR].set(lr)
+        registers = registers.at[G].set(g).at[LR].set(lr)
         return lax.fori_loop(0, program.length, instruction, registers)
 
-    return Update(start, lambda registers: registers[_W], step)
+    return Update(start, lambda registers: registers[W], step)
 
 
 def _branches(sizes: list[int]) -> list[Any]:

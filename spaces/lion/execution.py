@@ -20,7 +20,7 @@ class FlatLayout:
     """
 
     def __init__(self, sizes: Sequence[int], namespace: Any = np, dtype: Any = np.float64) -> None:
-        self.namespace = self._xp = namespace
+        self.namespace = namespace
         self._dtype = dtype
         self.size = sum(sizes)
         self._starts = np.cumsum([0, *sizes[:-1]])
@@ -28,24 +28,24 @@ class FlatLayout:
 
     def literal(self, number: float) -> Any:
         # An array, since plain Python numbers raise where arrays overflow.
-        return self._xp.asarray(number, self._dtype)
+        return self.namespace.asarray(number, self._dtype)
 
     def total(self, x: Any, kind: Kind) -> Any:
         if kind == SCALAR:
             return x
         if kind == NODE_SCALARS:
-            return self._xp.sum(self._spread(x)[self._starts])
-        return self._xp.sum(self._spread(x))
+            return self.namespace.sum(self._spread(x)[self._starts])
+        return self.namespace.sum(self._spread(x))
 
     def per_tensor(self, x: Any, kind: Kind) -> Any:
         if kind in (SCALAR, NODE_SCALARS):
             return x
         ends = [*self._starts[1:], self.size]
-        sums = [self._xp.sum(x[start:end]) for start, end in zip(self._starts, ends, strict=True)]
-        return self._xp.stack(sums)[self._tensor]
+        sums = [self.namespace.sum(x[start:end]) for start, end in zip(self._starts, ends, strict=True)]
+        return self.namespace.stack(sums)[self._tensor]
 
     def _spread(self, x: Any) -> Any:
-        return self._xp.broadcast_to(x, (self.size,))
+        return self.namespace.broadcast_to(x, (self.size,))
 
 
 def step_function(graph: Graph, layout: FlatLayout) -> Callable[..., tuple[Any, Any, Any]]:

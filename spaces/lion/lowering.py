@@ -18,7 +18,7 @@ from isozyme.spaces.lion.program import INPUTS
 # What an interpreter has to run; an instruction's code is its place. `interpolate` takes its complement as well.
 INSTRUCTIONS: tuple[Operation, ...] = (*COMPUTE.values(), MULTIPLY_ADD, SUBTRACT_PRODUCT, DIVIDE_BY_ROOT, COPY)
 OPCODES: dict[str, int] = {operation.name: code for code, operation in enumerate(INSTRUCTIONS)}
-W, V1, V2 = 0, 2, 3
+W, G, V1, V2, LR = range(len(INPUTS))
 # Columns of an instruction.
 OPERATION, TARGET, OPERANDS, KIND = 0, 1, slice(2, 6), 6
 COLUMNS = 7

@@ -11,11 +11,10 @@ import pytest
 
 from isozyme.evaluators import Job, Status
 from isozyme.evaluators.optimizer import OptimizerEvaluator, Task
-from isozyme.evaluators.optimizer.compiled import from_optax
 from isozyme.evaluators.optimizer.interpreter import interpret
 from isozyme.evaluators.optimizer.runner import Runner
 from isozyme.evaluators.optimizer.tasks import LoadedTask, schedule
-from isozyme.evaluators.optimizer.training import Network
+from isozyme.evaluators.optimizer.training import Network, Update
 from isozyme.spaces.lion import NAMED, FlatLayout, OptimizerPrograms, build, step_function
 
 SPACE = OptimizerPrograms()
@@ -48,6 +47,20 @@ def evaluator():
     made.prepare()
     made.setup(SPACE, seed=0)
     return made
+
+
+def from_optax(make):
+    """An optax optimizer on the flat vector, for comparison; `lr` scales its updates."""
+
+    def start(w):
+        return w, make.init(w)
+
+    def step(state, g, lr):
+        w, inner = state
+        change, inner = make.update(g, inner, w)
+        return w + lr * change, inner
+
+    return Update(start, lambda state: state[0], step)
 
 
 def plain_adamw(rate, decay):
@@ -97,7 +110,7 @@ def test_interpreter_and_compiled_path_agree(capsys):
     rng = np.random.default_rng(9)
     programs = [SPACE.random(rng) for _ in range(60)] + [walk(seed, 1 + seed % 35) for seed in range(140)]
     counts = {"tame": 0, "chaotic": 0, "chaotic in data only": 0, "diverged": 0}
-    worst = 0.0
+    worst, beyond = 0.0, 0
     data = batches._replace(
         inputs=jnp.nextafter(batches.inputs, jnp.inf), held_inputs=jnp.nextafter(batches.held_inputs, jnp.inf)
     )
@@ -114,14 +127,17 @@ def test_interpreter_and_compiled_path_agree(capsys):
             counts["chaotic"] += 1
         elif abs(loss - from_data) >= small:
             counts["chaotic in data only"] += 1
+            beyond += abs(loss - other) > 1e-5 * max(1.0, loss)
         else:
             counts["tame"] += 1
             worst = max(worst, abs(loss - other) / max(1.0, loss))
             assert worst <= 1e-5, SPACE.to_source(program)
     with capsys.disabled():
         print(f"\ninterpreter against compiled path, 200 programs: {counts}, largest difference where tame {worst:.1e}")
+        print(f"of those chaotic in data only, {beyond} differ by more than 1e-5")
     assert counts["tame"] > 120
     assert counts["chaotic in data only"] < 10
+    assert beyond <= 2
     assert interpreter.compilations() == 1
 
 
