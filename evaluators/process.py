@@ -10,14 +10,19 @@ import sys
 from hashlib import blake2b
 from pathlib import Path
 
-THREADS = 1
+_THREADS = "ISOZYME_THREADS"
 _XLA_FLAG = "--xla_cpu_multi_thread_eigen=false"
 _COUNTS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _CACHE_BYTES = 2**29
 
 
-def environment() -> dict[str, str]:
-    """Variables for a process that evaluates; the user's own XLA flags and compile cache are kept."""
+def threads() -> int:
+    """How many threads evaluations use here: what the process was started with, or one."""
+    return int(os.environ.get(_THREADS, "1"))
+
+
+def environment(count: int = 1) -> dict[str, str]:
+    """Variables for a process that evaluates with `count` threads; the user's own XLA flags and cache are kept."""
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(_cache_folder()),
         # By default JAX caches nothing that compiled within a second, as all of ours do.
@@ -25,15 +30,15 @@ def environment() -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(_CACHE_BYTES),
     }
-    return thread_settings() | {name: os.environ.get(name, value) for name, value in cache.items()}
+    return thread_settings(count) | {name: os.environ.get(name, value) for name, value in cache.items()}
 
 
-def thread_settings() -> dict[str, str]:
+def thread_settings(count: int = 1) -> dict[str, str]:
     """The part of `environment` that fixes the thread count."""
-    flags = os.environ.get("XLA_FLAGS", "")
-    if _XLA_FLAG not in flags:
-        flags = f"{flags} {_XLA_FLAG}".strip()
-    return {"XLA_FLAGS": flags, **dict.fromkeys(_COUNTS, str(THREADS))}
+    flags = os.environ.get("XLA_FLAGS", "").replace(_XLA_FLAG, "").split()
+    if count == 1:
+        flags.append(_XLA_FLAG)
+    return {_THREADS: str(count), "XLA_FLAGS": " ".join(flags), **dict.fromkeys(_COUNTS, str(count))}
 
 
 def fix() -> None:
@@ -42,10 +47,11 @@ def fix() -> None:
     Raises:
       RuntimeError: jax has been imported with other thread settings.
     """
-    fixed = all(os.environ.get(name) == value for name, value in thread_settings().items())
+    count = threads()
+    fixed = all(os.environ.get(name) == value for name, value in thread_settings(count).items())
     if not fixed and "jax" in sys.modules:
         raise RuntimeError("jax was imported before the thread count was fixed: call isozyme.evaluators.process.fix()")
-    os.environ.update(environment())
+    os.environ.update(environment(count))
 
 
 def _cache_folder() -> Path:

@@ -14,11 +14,15 @@ class Status(StrEnum):
     OK = "ok"
     INVALID = "invalid"
     """Rejected by the space before anything ran."""
+    PARTIAL = "partial"
+    """Scored after some of the stages, as its algorithm asked: a smaller budget than the full one."""
     HURDLE = "hurdle"
-    """Stopped after the short run, which was not good enough to go on."""
+    """Stopped after a stage whose score was not good enough to go on."""
     DIVERGED = "diverged"
     """A metric is not a finite number."""
     OUT_OF_MEMORY = "out_of_memory"
+    TIMED_OUT = "timed_out"
+    """Took longer than the wall-clock limit and was stopped."""
     CRASHED = "crashed"
     """The evaluator raised, or its process died."""
 
@@ -29,18 +33,19 @@ class DataUnavailable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to evaluate.
+    """One stage of one candidate's evaluation.
 
     Attributes:
       candidate: a valid candidate of the space.
       split: which held-out data to score on: 'search' guides the search, 'selection' chooses the winner, 'final' is
         touched by the closing report only. The last two use repeats that the search never saw.
-      hurdle: the largest cost after the short run that still goes on to the full run; None lets everything pass.
+      stage: 0 for the cheapest; `stages - 1` for the full run, which is the only one of the closing splits. Later
+        stages come after earlier ones have passed their hurdles, maybe in another process.
     """
 
     candidate: Any
     split: str = "search"
-    hurdle: float | None = None
+    stage: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +57,27 @@ class Outcome:
       reason: one line, for every status but OK.
       metrics: finite numbers by name; of behaviour only.
       seconds: wall time of the evaluation.
+      cpu_seconds: processor time of the evaluation, over all threads of its process.
     """
 
     status: Status
     reason: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+def stages_of(evaluator: Any) -> int:
+    """How many stages (budget levels) an evaluator has: its attribute `stages`, or 1 where it has none."""
+    return int(getattr(evaluator, "stages", 1))
 
 
 class Evaluator(Protocol):
-    """Scores candidates. Configured once, set up once in every process that evaluates."""
+    """Scores candidates. Configured once, set up once in every process that evaluates.
+
+    An evaluator that works in stages, from a cheap first look to the full run, says how many in an attribute `stages`
+    (see `stages_of`). Stages are asked for one at a time, and their outcomes are cached apart.
+    """
 
     def prepare(self) -> None:
         """Gets the data in place before workers start; raises `DataUnavailable`."""

@@ -2,36 +2,36 @@
 
 Proposal i sees the trials up to i - lag, and so do hurdles; a twin joins the first trial of its behaviour, finished or
 in flight. All of this depends on numbers of trials and never on time, so that a seed and a lag give one trajectory on
-any number of workers, and after any number of restarts.
+any number of workers, and after any number of restarts. An asynchronous run gives that up: trials are fed back as they
+finish, and a new one is proposed as soon as fewer than `lag` are under way.
 """
 
 import time
 import warnings
-from collections import defaultdict
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from isozyme.evaluators.protocol import Job, Outcome, Status
-from isozyme.hashing import Claim, EquivalenceCache, behaviour_key, numeric_key, static_key
+from isozyme.evaluators.protocol import Status
+from isozyme.hashing import behaviour_key, numeric_key, static_key
+from isozyme.search.conditions import check_metrics, known_conditions
 from isozyme.search.executors import Executor
 from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.journal import Journal
+from isozyme.search.memory import Behaviour, Memory
 from isozyme.search.objectives import Objective
+from isozyme.search.pending import Pending, Verdict
 from isozyme.search.progress import Progress
-from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.protocol import Algorithm, Trial
+from isozyme.search.snapshots import Snapshots
 from isozyme.spaces.protocol import Space
 
 _PATIENCE = 1.0  # seconds between looks at the executor
+_TEND_EVERY = 1_000  # trials between looks at what memory may let go of
 
-
-class _Pending(NamedTuple):
-    """A proposal under way."""
-
-    proposal: Proposal
-    static: bytes
-    claim: Claim
+Listener = Callable[[Trial, Progress], None]
 
 
 class Controller:
@@ -45,8 +45,11 @@ class Controller:
       executor: where candidates are evaluated.
       seed: of the run.
       lag: how many trials may be under way; at least 1.
-      hurdle: who goes on to the full run, or None.
-      listeners: called with each finished trial and the progress so far, in the order of trials.
+      stages: how many the evaluator has.
+      hurdle: who goes on from stage to stage, or None.
+      asynchronous: whether trials are fed back as they finish rather than in the order of their numbers.
+      listeners: called with each finished trial and the progress so far, in the order of feedback.
+      clock: seconds since the epoch, for the times in the journal.
     """
 
     def __init__(
@@ -58,159 +61,195 @@ class Controller:
         executor: Executor,
         seed: int,
         lag: int,
+        *,
+        stages: int = 1,
         hurdle: QuantileHurdle | None = None,
-        listeners: Sequence[Callable[[Trial, Progress], None]] = (),
+        asynchronous: bool = False,
+        listeners: Sequence[Listener] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._space, self._algorithm, self._hurdle = space, algorithm, hurdle
+        self._space, self._algorithm, self._hurdle, self._stages = space, algorithm, hurdle, stages
         self._journal, self._executor, self._listeners = journal, executor, listeners
-        self._seed, self._lag = seed, lag
+        self._seed, self._lag, self._asynchronous, self._clock = seed, lag, asynchronous, clock
+        self._objectives = objectives
         self.progress = Progress(objectives)
-        self._cache = EquivalenceCache()
-        self._outcomes: dict[int, Outcome] = {}
-        self._pending: dict[int, _Pending] = {}
-        self._twins: defaultdict[int, list[int]] = defaultdict(list)
-        self._finished: dict[int, Trial] = {}
-        self._uncommitted: list[Trial] = []
-        self._fed = 0
-        self._compared = False
-        self._journalled = {trial.number: trial for trial in journal.trials(space.from_source)}
-        algorithm.setup(space, objectives)
+        algorithm.setup(space, objectives, stages)
         if hurdle is not None:
-            hurdle.setup()
+            hurdle.setup(objectives, stages)
+        self._pending: dict[int, Pending] = {}
+        self._finished: dict[int, Trial] = {}
+        self._arrived: deque[Trial] = deque()
+        self._uncommitted: dict[int, Trial] = {}
+        self._restored: set[int] = set()  # Those of the finished ones that an earlier session journalled.
+        self._conditions: str | None = None
+        self._checked = False
+        self._memory = Memory(journal, space, stages)
+        self._snapshots = Snapshots(journal, space, algorithm, hurdle, self.progress, lag, asynchronous)
+        self._fed = self._snapshots.restore()
+        self._owners = self.progress.unique  # Trials that own their behaviour, those under way included.
+        self._resumed = journal.count()
 
-    def run(self, trials: int) -> Progress:
-        """Goes on until `trials` trials are finished, those of earlier sessions included; called once."""
-        for number in range(trials):
-            self._feed_until(number - self._lag)
-            if number in self._journalled:
-                self._restore(self._journalled[number])
-            else:
-                self._propose(number)
-        self._feed_until(trials - 1)
+    def run(
+        self, trials: int | None = None, evaluations: int | None = None, stop: Callable[[], bool] | None = None
+    ) -> Progress:
+        """Goes on until a budget is spent, earlier sessions included; called once.
+
+        Args:
+          trials: how many trials, twins included.
+          evaluations: how many trials that own their behaviour; those under way count.
+          stop: asked before each new proposal; true ends the run.
+        """
+
+        def spent(number: int) -> bool:
+            return (
+                (trials is not None and number >= trials)
+                or (evaluations is not None and self._owners >= evaluations)
+                or (stop is not None and stop())
+            )
+
+        if self._asynchronous:
+            self._run_asynchronously(spent)
+        else:
+            self._run_in_order(spent)
+        self._commit()
         return self.progress
 
-    def _restore(self, trial: Trial) -> None:
-        """Takes a trial from the journal in place of proposing and evaluating it."""
-        form = self._space.form(trial.candidate)
-        if trial.status is not Status.INVALID:
-            owner = trial.number if trial.cached_from is None else trial.cached_from
-            self._cache.register(owner, bytes.fromhex(trial.static_key), bytes.fromhex(trial.key))
-        metrics = {name: value for name, value in trial.metrics.items() if name not in form}
-        self._outcomes[trial.number] = Outcome(trial.status, trial.reason, metrics)
-        self._finished[trial.number] = trial
+    def _run_in_order(self, spent: Callable[[int], bool]) -> None:
+        journalled = self._snapshots.replay(self._fed)
+        following, number = next(journalled, None), self._fed
+        while following is not None or not spent(number):
+            self._feed_until(number - self._lag)
+            if following is not None and following.number == number:
+                self._finished[number] = following
+                self._restored.add(number)
+                self._owners += following.owns
+                following = next(journalled, None)
+            else:
+                self._propose(number)
+            number += 1
+        self._feed_until(number - 1)
+
+    def _run_asynchronously(self, spent: Callable[[int], bool]) -> None:
+        for trial in self._snapshots.replay(self._fed):
+            self._feed(trial, restored=True)
+            self._owners += trial.owns
+        gaps, number = deque(self._journal.missing(0, self._resumed)), self._resumed
+        while gaps or not spent(number):
+            if gaps:
+                self._propose(gaps.popleft())
+            else:
+                self._propose(number)
+                number += 1
+            self._drain(self._lag - 1)
+        self._drain(0)
+
+    def _drain(self, pending: int) -> None:
+        """Collects until at most so many trials are under way, and feeds back what has arrived."""
+        while len(self._pending) > pending:
+            self._collect()
+        self._commit()
+        while self._arrived:
+            self._feed(self._arrived.popleft(), restored=False)
 
     def _propose(self, number: int) -> None:
         """Proposal, validity, keys, cache, dispatch."""
-        self._compare_conditions()
+        conditions = self.conditions()
         proposal = self._algorithm.propose(number, np.random.default_rng([self._seed, number]))
-        candidate = proposal.candidate
-        reason = self._space.validate(candidate)
+        reason = self._space.validate(proposal.candidate)
         if reason is not None:
-            trial = Trial(number, candidate, proposal.parents, Status.INVALID, reason, finished=time.time())
-            return self._finish(trial)
-        static = static_key(self._space, candidate)
-        claim = self._cache.claim(number, static, lambda: self.key(candidate, "search"))
-        self._pending[number] = _Pending(proposal, static, claim)
+            pending = Pending(number, proposal, b"", number, None, 0, ())
+            return self._finish(pending.trial(Verdict(Status.INVALID, reason), None, {}, self._clock()))
+        static = static_key(self._space, proposal.candidate)
+        claim = self._memory.cache.claim(number, static, lambda: self._full_key(proposal.candidate, conditions))
         if claim.owner == number:
-            hurdle = self._hurdle.threshold() if self._hurdle else None
-            self._executor.submit(number, Job(candidate, "search", hurdle))
-        elif claim.owner in self._outcomes:
-            self._conclude(number, self._outcomes[claim.owner])
+            key = claim.key or behaviour_key(static, conditions)
+            behaviour = self._memory.begin(number, key)
+            self._owners += 1
         else:
-            self._twins[claim.owner].append(number)
-        return None
+            behaviour = self._memory.behaviour(claim.owner)
+        last = self._stages - 1 if proposal.stages is None else min(proposal.stages, self._stages) - 1
+        hurdles = self._hurdle.thresholds() if self._hurdle is not None else ()
+        self._pending[number] = Pending(number, proposal, static, claim.owner, claim.hit, last, hurdles)
+        behaviour.waiting.append(number)
+        return self._advance(behaviour)
+
+    def _full_key(self, candidate: Any, conditions: str) -> bytes | None:
+        numeric = numeric_key(self._space, candidate)
+        return None if numeric is None else behaviour_key(numeric, conditions)
+
+    def conditions(self) -> str:
+        """The evaluator's conditions in the search; asked once a session, and compared with earlier sessions'."""
+        if self._conditions is None:
+            here = self._executor.conditions("search")
+            self._conditions = known_conditions(self._journal, self._executor, "search")
+            if self._conditions != here:
+                warnings.warn("the evaluator's conditions are not those of this run's earlier sessions", stacklevel=1)
+        return self._conditions
+
+    def _advance(self, behaviour: Behaviour) -> None:
+        """Concludes the trials that wait for a behaviour, in their order, up to one that has to be evaluated."""
+        while behaviour.waiting:
+            pending = self._pending[behaviour.waiting[0]]
+            if pending.running:
+                return
+            cost = self._hurdle.cost if self._hurdle is not None else None
+            verdict = pending.verdict(behaviour, cost, self._stages)
+            if verdict is None:
+                self._executor.submit(pending.number, pending.request(len(behaviour.stages)))
+                return
+            behaviour.waiting.popleft()
+            del self._pending[pending.number]
+            form = self._space.form(pending.proposal.candidate)
+            trial = pending.trial(verdict, behaviour, form, self._clock())
+            self._memory.concluded(behaviour, trial)
+            self._finish(trial)
 
     def _collect(self) -> None:
-        """Takes in what the executor has, joins the twins, and commits all of it at once."""
-        for number, outcome in self._executor.collect(_PATIENCE):
-            self._outcomes[number] = outcome
-            self._conclude(number, outcome)
-            for twin in self._twins.pop(number, ()):
-                self._conclude(twin, outcome)
+        """Takes in what the executor has, concludes what waited for it, and commits all of it at once."""
+        for number, answer in self._executor.collect(_PATIENCE):
+            pending = self._pending.get(number)
+            if pending is not None and pending.running:  # Else an answer that came twice.
+                behaviour = self._memory.behaviour(pending.owner)
+                pending.take(answer)
+                behaviour.extend(answer.outcomes)
+                self._advance(behaviour)
         self._commit()
 
-    def _conclude(self, number: int, outcome: Outcome) -> None:
-        proposal, static, claim = self._pending.pop(number)
-        owned = claim.owner == number
-        trial = Trial(
-            number=number,
-            candidate=proposal.candidate,
-            parents=proposal.parents,
-            status=outcome.status,
-            reason=outcome.reason,
-            metrics={**outcome.metrics, **self._space.form(proposal.candidate)},
-            static_key=static.hex(),
-            key=claim.key.hex(),
-            cached_from=None if owned else claim.owner,
-            hit=claim.hit,
-            seconds=outcome.seconds if owned else 0.0,
-            finished=time.time(),
-        )
-        self._finish(trial)
-
     def _finish(self, trial: Trial) -> None:
-        self._finished[trial.number] = trial
-        self._uncommitted.append(trial)
+        self._uncommitted[trial.number] = trial
+        if self._asynchronous:
+            self._arrived.append(trial)
+        else:
+            self._finished[trial.number] = trial
+
+    def _commit(self) -> None:
+        if self._uncommitted:
+            arrived = self._fed + len(self._arrived) - len(self._uncommitted) if self._asynchronous else None
+            self._journal.add(list(self._uncommitted.values()), self._space.to_source, arrived)
+            self._uncommitted.clear()
 
     def _feed_until(self, last: int) -> None:
         """Feeds back all trials up to `last` in their order; what is fed back has been committed."""
         while self._fed <= last:
             while self._fed not in self._finished:
                 self._collect()
-            self._commit()
-            trial = self._finished.pop(self._fed)
-            self._algorithm.feedback(trial)
-            if self._hurdle is not None:
-                self._hurdle.feedback(trial)
-            self.progress.add(trial, restored=trial.number in self._journalled)
-            self._fed += 1
-            for listener in self._listeners:
-                listener(trial, self.progress)
+            if self._fed in self._uncommitted:
+                self._commit()
+            restored = self._fed in self._restored
+            self._restored.discard(self._fed)
+            self._feed(self._finished.pop(self._fed), restored)
 
-    def _commit(self) -> None:
-        if self._uncommitted:
-            self._journal.add(self._uncommitted, self._space.to_source)
-            self._uncommitted.clear()
-
-    def key(self, candidate: Any, split: str) -> bytes:
-        """The behaviour key of a candidate on a split."""
-        return behaviour_key(numeric_key(self._space, candidate), self._conditions(split))
-
-    def _conditions(self, split: str) -> str:
-        """The evaluator's conditions: asked once a run folder, so that a finished run needs no workers."""
-        known = self._journal.meta(f"conditions/{split}")
-        if known is None:
-            known = self._executor.conditions(split)
-            self._journal.set_meta(f"conditions/{split}", known)
-        return known
-
-    def _compare_conditions(self) -> None:
-        """Warns, once a session, when evaluations differ here from those that the journal holds."""
-        if not self._compared:
-            self._compared = True
-            if self._conditions("search") != self._executor.conditions("search"):
-                warnings.warn("the evaluator's conditions are not those of this run's earlier sessions", stacklevel=1)
-
-    def assess(self, candidates: Sequence[Any], split: str) -> list[Outcome]:
-        """Evaluates candidates on a closing split, once a run folder for each behaviour.
-
-        Returns:
-          outcomes in the order of `candidates`, metrics of form included.
-        """
-        keys = [self.key(candidate, split).hex() for candidate in candidates]
-        waiting = {}
-        for ticket, key in enumerate(keys):
-            if self._journal.assessment(key) is None and key not in waiting.values():
-                waiting[ticket] = key
-                self._executor.submit(ticket, Job(candidates[ticket], split))
-        while waiting:
-            for ticket, outcome in self._executor.collect(_PATIENCE):
-                source = self._space.to_source(candidates[ticket])
-                self._journal.assess(waiting.pop(ticket), split, source, outcome)
-        outcomes = []
-        for candidate, key in zip(candidates, keys, strict=True):
-            outcome = self._journal.assessment(key)
-            assert outcome is not None
-            metrics = {**outcome.metrics, **self._space.form(candidate)}
-            outcomes.append(Outcome(outcome.status, outcome.reason, metrics, outcome.seconds))
-        return outcomes
+    def _feed(self, trial: Trial, restored: bool) -> None:
+        if trial.status is Status.OK and not self._checked:
+            self._checked = True
+            check_metrics(self._objectives, trial)
+        self._algorithm.feedback(trial)
+        if self._hurdle is not None:
+            self._hurdle.feedback(trial)
+        self.progress.add(trial, restored)
+        self._fed += 1
+        for listener in self._listeners:
+            listener(trial, self.progress)
+        if self._fed % _TEND_EVERY == 0:
+            self._memory.cache.settle(self._fed)
+            self._snapshots.take(self._fed)

@@ -1,66 +1,166 @@
-"""Where jobs run: what an executor offers, and the one that evaluates in this process."""
+"""Where jobs run: what an executor is asked and answers, and the one that evaluates in this process."""
 
 import math
+import signal
+import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from isozyme.evaluators.protocol import Evaluator, Job, Outcome, Status
 
+_SHARE = 0.005  # seconds: quick evaluations are handed over, and journalled, many at a time
+
+
+class Request(NamedTuple):
+    """Stages of one candidate's evaluation, to be run one after the other where the evaluator lives.
+
+    Attributes:
+      candidate: a valid candidate.
+      split: which held-out data to score on.
+      first, last: the stages to run, both included; earlier ones are known already.
+      hurdles: by stage, the largest cost that goes on to the next one; None lets everything pass.
+    """
+
+    candidate: Any
+    split: str = "search"
+    first: int = 0
+    last: int = 0
+    hurdles: tuple[float | None, ...] = ()
+
+
+class Answer(NamedTuple):
+    """What came of a request.
+
+    Attributes:
+      outcomes: one a stage, in order; fewer than asked where a stage failed or did not pass its hurdle.
+      attempts: how often the evaluation was started.
+      worker: the name of the process that evaluated.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    attempts: int = 1
+    worker: str = ""
+
 
 class Executor(Protocol):
-    """Runs jobs. Starts itself when first used, so that a finished run costs nothing."""
+    """Runs requests. Starts itself when first used, so that a finished run costs nothing."""
 
     def conditions(self, split: str) -> str:
         """The evaluator's conditions, as seen where it runs."""
         ...
 
-    def submit(self, ticket: int, job: Job) -> None:
-        """Queues a job; `ticket` comes back with its outcome."""
+    def submit(self, ticket: int, request: Request) -> None:
+        """Queues a request; `ticket` comes back with its answer."""
         ...
 
-    def collect(self, seconds: float) -> list[tuple[int, Outcome]]:
-        """Outcomes that have arrived, in any order; waits up to `seconds` for the first."""
+    def collect(self, seconds: float) -> list[tuple[int, Answer]]:
+        """Answers that have arrived, in any order; waits up to `seconds` for the first."""
         ...
 
     def close(self) -> None:
-        """Stops; unfinished jobs are dropped."""
+        """Stops; unfinished requests are dropped."""
         ...
-
-
-def run_jobs(evaluator: Evaluator, jobs: Sequence[Job]) -> list[Outcome]:
-    """Evaluates jobs and turns whatever is raised into a typed outcome of the job that raised it."""
-    try:
-        return [_checked(outcome) for outcome in evaluator.evaluate(jobs)]
-    except Exception as error:
-        if len(jobs) > 1:  # Find the culprit: each job alone.
-            return [outcome for job in jobs for outcome in run_jobs(evaluator, [job])]
-        message = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-        exhausted = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in message
-        return [Outcome(Status.OUT_OF_MEMORY if exhausted else Status.CRASHED, message)]
-
-
-def _checked(outcome: Outcome) -> Outcome:
-    """Keeps what is no finite number out of journal and algorithm."""
-    metrics = {name: float(value) for name, value in outcome.metrics.items()}
-    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if not bad:
-        return replace(outcome, metrics=metrics)
-    finite = {name: value for name, value in metrics.items() if name not in bad}
-    return Outcome(Status.DIVERGED, f"{bad[0]} is {metrics[bad[0]]}", finite, outcome.seconds)
 
 
 class SetupFailed(RuntimeError):
     """The evaluator cannot be set up; the message says why."""
 
 
-class InProcessExecutor:
-    """Evaluates in this process, one job at a time, when asked to collect (`--workers 0`)."""
+class TimedOut(Exception):
+    """Raised inside an evaluation that has reached the wall-clock limit, where evaluations run in this process."""
 
-    def __init__(self, evaluator: Evaluator, space: Any, seed: int) -> None:
-        self._evaluator, self._space, self._seed = evaluator, space, seed
-        self._queue: deque[tuple[int, Job]] = deque()
+
+Cost = Callable[[Mapping[str, float]], float]
+
+
+class Alarm:
+    """Keeps the wall-clock limit of one stage: a context around its evaluation.
+
+    The kernel's timer fires whatever the evaluation is doing. In a worker (`hard`) the signal ends the process, native
+    code that never returns included; in the controller's own process it raises `TimedOut` as soon as Python gets to
+    run, which such code can delay.
+    """
+
+    def __init__(self, limit: float | None, hard: bool) -> None:
+        self.limit = limit if threading.current_thread() is threading.main_thread() else None
+        if self.limit is not None:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL if hard else self._raise)
+
+    def _raise(self, *_: object) -> None:
+        raise TimedOut(f"stopped at the limit of {self.limit:g} s")
+
+    def __enter__(self) -> None:
+        if self.limit is not None:
+            signal.setitimer(signal.ITIMER_REAL, self.limit)
+
+    def __exit__(self, *_: object) -> None:
+        if self.limit is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
+def run_request(evaluator: Evaluator, request: Request, cost: Cost | None, alarm: Alarm) -> tuple[Outcome, ...]:
+    """Runs the stages of a request until one fails or does not pass its hurdle.
+
+    Args:
+      evaluator: set up.
+      request: what to run.
+      cost: of a stage's metrics, for the hurdles; None where there are none.
+      alarm: keeps the limit of each stage.
+    """
+    outcomes: list[Outcome] = []
+    for stage in range(request.first, request.last + 1):
+        outcomes.append(_run(evaluator, Job(request.candidate, request.split, stage), alarm))
+        if outcomes[-1].status is not Status.OK or not passes(request, stage, outcomes[-1].metrics, cost):
+            break
+    return tuple(outcomes)
+
+
+def passes(request: Request, stage: int, metrics: Mapping[str, float], cost: Cost | None) -> bool:
+    """Whether a candidate that has these metrics after `stage` goes on to the next stage."""
+    if cost is None or stage >= min(request.last, len(request.hurdles)):
+        return True
+    limit = request.hurdles[stage]
+    return limit is None or cost(metrics) <= limit
+
+
+def _run(evaluator: Evaluator, job: Job, alarm: Alarm) -> Outcome:
+    """Evaluates a job and turns whatever it raises into a typed outcome."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    try:
+        with alarm:
+            (outcome,) = evaluator.evaluate([job])
+        status, reason, metrics = _checked(outcome)
+    except TimedOut as error:
+        status, reason, metrics = Status.TIMED_OUT, str(error), {}
+    except Exception as error:
+        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        exhausted = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason
+        status, metrics = Status.OUT_OF_MEMORY if exhausted else Status.CRASHED, {}
+    return Outcome(status, reason, metrics, time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def _checked(outcome: Outcome) -> tuple[Status, str | None, dict[str, float]]:
+    """Keeps what is no finite number out of journal and algorithm."""
+    metrics = {name: float(value) for name, value in outcome.metrics.items()}
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            finite = {key: number for key, number in metrics.items() if math.isfinite(number)}
+            return Status.DIVERGED, f"{name} is {value}", finite
+    return outcome.status, outcome.reason, metrics
+
+
+class InProcessExecutor:
+    """Evaluates in this process, one request at a time, when asked to collect (`--workers 0`)."""
+
+    def __init__(
+        self, evaluator: Evaluator, space: Any, seed: int, cost: Cost | None = None, limit: float | None = None
+    ) -> None:
+        self._evaluator, self._space, self._seed, self._cost = evaluator, space, seed, cost
+        self._alarm = Alarm(limit, hard=False)
+        self._queue: deque[tuple[int, Request]] = deque()
         self._started = False
 
     def _start(self) -> None:
@@ -76,16 +176,20 @@ class InProcessExecutor:
         self._start()
         return self._evaluator.conditions(split)
 
-    def submit(self, ticket: int, job: Job) -> None:
+    def submit(self, ticket: int, request: Request) -> None:
         """See `Executor`."""
-        self._queue.append((ticket, job))
+        self._queue.append((ticket, request))
 
-    def collect(self, seconds: float) -> list[tuple[int, Outcome]]:
-        """Evaluates the oldest job."""
+    def collect(self, seconds: float) -> list[tuple[int, Answer]]:
+        """Evaluates the oldest requests for up to `_SHARE` seconds, and at least one."""
         del seconds
         self._start()
-        ticket, job = self._queue.popleft()
-        return [(ticket, run_jobs(self._evaluator, [job])[0])]
+        answers, until = [], time.monotonic() + _SHARE
+        while self._queue and (not answers or time.monotonic() < until):
+            ticket, request = self._queue.popleft()
+            outcomes = run_request(self._evaluator, request, self._cost, self._alarm)
+            answers.append((ticket, Answer(outcomes, 1, "in-process")))
+        return answers
 
     def close(self) -> None:
         """See `Executor`."""

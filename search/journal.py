@@ -1,41 +1,51 @@
 """The journal: an append-only SQLite file, the only state of a run.
 
 One process writes, any number read. WAL with synchronous=NORMAL: what is committed survives the death of the process
-(kill -9); a power cut may take the last commits, never the file. Only JSON and text are stored.
+(kill -9); a power cut may take the last commits, never the file. Only JSON and text are stored. Trials, assessments
+and sessions are the record; the tables `keys` and `snapshots` are derived from them, so that a long run needs neither
+its keys in memory nor a walk through all of its trials to go on (search/memory.py, hashing/cache.py).
 """
 
+import errno
 import fcntl
-import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
 from isozyme.evaluators.protocol import Outcome, Status
+from isozyme.search import rows
 from isozyme.search.protocol import Trial
 
-FORMAT = "1"
+FORMAT = "2"
 FILE = "trials.db"
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (
-  trial INTEGER PRIMARY KEY, status TEXT NOT NULL, reason TEXT, candidate TEXT NOT NULL, metrics TEXT NOT NULL,
-  static_key TEXT NOT NULL, key TEXT NOT NULL, cached_from INTEGER, hit TEXT, parents TEXT NOT NULL,
-  seconds REAL NOT NULL, finished REAL NOT NULL);
+CREATE TABLE trials ({rows.SCHEMA});
+CREATE INDEX arrivals ON trials (arrival) WHERE arrival IS NOT NULL;
 CREATE TABLE assessments (
   key TEXT PRIMARY KEY, split TEXT NOT NULL, candidate TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
   metrics TEXT NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE sessions (
+  session INTEGER PRIMARY KEY, began REAL NOT NULL, seen REAL NOT NULL, description TEXT NOT NULL);
+CREATE TABLE keys (key BLOB PRIMARY KEY, trial INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE snapshots (trials INTEGER PRIMARY KEY, state TEXT NOT NULL);
 """
-_COLUMNS = "trial, status, reason, candidate, metrics, static_key, key, cached_from, hit, parents, seconds, finished"
+_CHECKPOINT_PAGES = 10_000  # of 4 KiB: writing the log back costs two waits for the disk, so not too often.
 
 
 class JournalError(ValueError):
     """A journal that cannot be used; the message says why and what to do."""
 
 
+class DiskFull(JournalError):
+    """The journal cannot grow; what was committed is safe, and the run goes on once there is room."""
+
+
 class Journal:
-    """Trials and closing assessments of one run folder."""
+    """Trials, closing assessments and sessions of one run folder."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, lock: Any = None) -> None:
         self._connection, self._path, self._lock = connection, path, lock
@@ -59,6 +69,7 @@ class Journal:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 with journal.transaction():
                     for statement in filter(str.strip, _SCHEMA.split(";")):
@@ -108,8 +119,12 @@ class Journal:
             self._lock.close()
 
     def transaction(self) -> "_Transaction":
-        """A block whose writes are committed together or not at all."""
-        return _Transaction(self._connection)
+        """A block whose writes are committed together or not at all.
+
+        Raises:
+          DiskFull: there was no room to commit.
+        """
+        return _Transaction(self._connection, self._path)
 
     def meta(self, name: str) -> str | None:
         """A fact about the run."""
@@ -120,50 +135,92 @@ class Journal:
         """Records a fact about the run."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
-    def add(self, trials: Iterable[Trial], to_source: Callable[[Any], str]) -> None:
-        """Commits trials, all in one transaction."""
-        rows = [
-            (t.number, t.status, t.reason, to_source(t.candidate), _json(t.metrics), t.static_key, t.key)
-            + (t.cached_from, t.hit, _json(t.parents), t.seconds, t.finished)
-            for t in trials
-        ]
-        with self.transaction():
-            self._connection.executemany(f"INSERT INTO trials VALUES ({', '.join('?' * 12)})", rows)
+    def add(self, trials: Sequence[Trial], to_source: Callable[[Any], str], arrived: int | None = None) -> None:
+        """Commits trials, all in one transaction; none may be there already.
 
-    def trials(self, from_source: Callable[[str], Any]) -> Iterator[Trial]:
-        """Trials in the order of their numbers; `from_source` reads their text.
+        Args:
+          trials: finished.
+          to_source: makes a text of a candidate.
+          arrived: in an asynchronous run, how many trials had finished before these; their order is kept then.
+        """
+        arrivals = repeat(None) if arrived is None else count(arrived)
+        with self.transaction():
+            self._connection.executemany(
+                rows.INSERT, [rows.to_row(t, a, to_source) for t, a in zip(trials, arrivals, strict=False)]
+            )
+
+    def trials(self, from_source: Callable[[str], Any], first: int = 0) -> Iterator[Trial]:
+        """Trials from number `first` on in the order of their numbers; `from_source` reads their text.
 
         Raises:
           JournalError: a row is damaged.
         """
+        query = f"SELECT {rows.COLUMNS} FROM trials WHERE trial >= ? ORDER BY trial"
+        return self._read(query, (first,), from_source)
+
+    def some_trials(self, from_source: Callable[[str], Any], first: int, order: str, limit: int) -> list[Trial]:
+        """Up to `limit` trials from `first` on, in the `order` 'trial' or, in an asynchronous run, 'arrival'."""
+        query = f"SELECT {rows.COLUMNS} FROM trials WHERE {order} >= ? ORDER BY {order} LIMIT ?"
+        return list(self._read(query, (first, limit), from_source))
+
+    def _read(self, query: str, values: tuple[Any, ...], from_source: Callable[[str], Any]) -> Iterator[Trial]:
         try:
-            for row in self._connection.execute(f"SELECT {_COLUMNS} FROM trials ORDER BY trial"):
-                number, status, reason, text, metrics, static, key, owner, hit, parents, seconds, finished = row
-                yield Trial(
-                    number, from_source(text), _parents(parents), Status(status), reason,
-                    _metrics(metrics), _hexadecimal(static), _hexadecimal(key), owner, hit, seconds, finished,
-                )  # fmt: skip
+            for row in self._connection.execute(query, values):
+                yield rows.to_trial(row, from_source)
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             raise _reported(self._path, error) from None
+
+    def asynchronous(self) -> bool:
+        """Whether the trials were fed back in the order in which they arrived."""
+        return self._connection.execute("SELECT max(arrival) FROM trials").fetchone()[0] is not None
+
+    def trial(self, number: int, from_source: Callable[[str], Any]) -> Trial:
+        """One trial by its number.
+
+        Raises:
+          JournalError: it is not there, or damaged.
+        """
+        query = f"SELECT {rows.COLUMNS} FROM trials WHERE trial = ?"
+        for trial in self._read(query, (number,), from_source):
+            return trial
+        raise _reported(self._path, ValueError(f"trial {number} is missing"))
 
     def count(self) -> int:
         """One more than the largest trial number; trials in flight when a session died may be missing below it."""
         return self._connection.execute("SELECT coalesce(max(trial) + 1, 0) FROM trials").fetchone()[0]
+
+    def missing(self, first: int, last: int) -> list[int]:
+        """Numbers from `first` to before `last` of which there is no trial."""
+        query = "SELECT trial FROM trials WHERE trial >= ? AND trial < ?"
+        gaps, expected = [], first
+        for (number,) in self._connection.execute(f"{query} ORDER BY trial", (first, last)):
+            gaps += range(expected, number)
+            expected = number + 1
+        return gaps + list(range(expected, last))
+
+    def keys(self, first: int) -> Iterator[tuple[int, bytes, bytes, int | None, int]]:
+        """Number, static key, key, owner, and whether they took a twin's behaviour further, of the valid trials."""
+        query = (
+            "SELECT trial, static_key, key, cached_from, attempts > 0 AND cached_from IS NOT NULL FROM trials "
+            "WHERE trial >= ? AND length(key) > 0 ORDER BY trial"
+        )
+        yield from self._connection.execute(query, (first,))
 
     def lineage(self, number: int) -> list[int]:
         """The trial, its first parent, that one's first parent, and so on."""
         line = [number]
         while True:
             row = self._connection.execute("SELECT parents FROM trials WHERE trial = ?", (line[-1],)).fetchone()
-            parents = self._decoded(_parents, row[0]) if row else ()
+            parents = self._decoded(rows.parents, row[0]) if row else ()
             if not parents:
                 return line
             line.append(parents[0])
 
     def assess(self, key: str, split: str, candidate: str, outcome: Outcome) -> None:
         """Commits a closing assessment."""
-        row = (key, split, candidate, outcome.status, outcome.reason, _json(outcome.metrics), outcome.seconds)
-        self._connection.execute("INSERT OR REPLACE INTO assessments VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        row = (key, split, candidate, outcome.status, outcome.reason, rows.dumps(outcome.metrics), outcome.seconds)
+        with self.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO assessments VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def assessment(self, key: str) -> Outcome | None:
         """A closing assessment committed before."""
@@ -171,7 +228,51 @@ class Journal:
         row = self._connection.execute(query, (key,)).fetchone()
         if row is None:
             return None
-        return Outcome(self._decoded(Status, row[0]), row[1], self._decoded(_metrics, row[2]), row[3])
+        return Outcome(self._decoded(Status, row[0]), row[1], self._decoded(rows.metrics, row[2]), row[3])
+
+    def begin_session(self, began: float, description: str) -> int:
+        """Records that a session has begun; `description` is a JSON object. Returns its number."""
+        with self.transaction():
+            query = "INSERT INTO sessions (began, seen, description) VALUES (?, ?, ?)"
+            number = self._connection.execute(query, (began, began, description)).lastrowid
+        assert number is not None
+        return number
+
+    def seen(self, session: int, now: float, description: str) -> None:
+        """Records that a session was alive at `now`, in seconds since the epoch, and what is to be said of it then."""
+        query = "UPDATE sessions SET seen = max(seen, ?), description = ? WHERE session = ?"
+        with self.transaction():
+            self._connection.execute(query, (now, description, session))
+
+    def sessions(self) -> list[tuple[float, float, str]]:
+        """Begin, last sign of life and description of every session, oldest first."""
+        return self._connection.execute("SELECT began, seen, description FROM sessions ORDER BY session").fetchall()
+
+    def owner(self, key: bytes) -> int | None:
+        """The trial that the derived table `keys` names for a key."""
+        row = self._connection.execute("SELECT trial FROM keys WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def index(self, keys: Iterable[tuple[bytes, int]], trials: int) -> None:
+        """Adds to `keys`, all at once, what the trials before number `trials` own. Later entries win."""
+        with self.transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO keys VALUES (?, ?)", keys)
+            self.set_meta("indexed", str(trials))
+
+    def indexed(self) -> int:
+        """Keys of the trials before this number are in `keys`."""
+        return int(self.meta("indexed") or 0)
+
+    def snapshots(self) -> list[tuple[int, str]]:
+        """Numbers of trials fed back and the states they led to, newest first."""
+        return self._connection.execute("SELECT trials, state FROM snapshots ORDER BY trials DESC").fetchall()
+
+    def add_snapshot(self, trials: int, state: str, keep: int) -> None:
+        """Adds a snapshot and forgets all but the newest `keep`."""
+        with self.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (trials, state))
+            newest = "SELECT trials FROM snapshots ORDER BY trials DESC LIMIT ?"
+            self._connection.execute(f"DELETE FROM snapshots WHERE trials NOT IN ({newest})", (keep,))
 
     def _decoded(self, decode: Callable[[str], Any], text: str) -> Any:
         try:
@@ -181,37 +282,39 @@ class Journal:
 
 
 class _Transaction:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self._path = connection, path
 
     def __enter__(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
 
-    def __exit__(self, kind: Any, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+    def __exit__(self, kind: Any, error: Any, _: object) -> None:
+        if kind is None:
+            try:
+                self._connection.execute("COMMIT")
+                return
+            except sqlite3.OperationalError as caught:
+                error = caught
+        if self._connection.in_transaction:  # SQLite may have rolled back by itself.
+            self._connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError) and _no_room(error):
+            raise DiskFull(
+                f"{self._path}: no room to write ({error}); what was committed is safe: free some space, "
+                "then give the same command again"
+            ) from error
+        if kind is None:
+            raise error
 
 
-def _json(value: Mapping[str, float] | tuple[int, ...]) -> str:
-    return json.dumps(value, allow_nan=False)
+def _no_room(error: sqlite3.OperationalError) -> bool:
+    """Whether an error means a full disk, a quota or a size limit."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE")
 
 
-def _parents(text: str) -> tuple[int, ...]:
-    value = json.loads(text)
-    if not isinstance(value, list) or not all(isinstance(number, int) for number in value):
-        raise ValueError(f"parents are {text}")
-    return tuple(value)
-
-
-def _metrics(text: str) -> dict[str, float]:
-    value = json.loads(text)
-    if not isinstance(value, dict) or not all(isinstance(number, int | float) for number in value.values()):
-        raise ValueError(f"metrics are {text}")
-    return value
-
-
-def _hexadecimal(text: str) -> str:
-    bytes.fromhex(text)
-    return text
+def no_room(error: OSError) -> bool:
+    """Whether writing a file failed since there is no room for it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _reported(path: Path, error: Exception) -> JournalError:

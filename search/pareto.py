@@ -1,5 +1,7 @@
 """The Pareto front so far, and the hypervolume it dominates."""
 
+import math
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,13 +19,20 @@ class ParetoArchive:
         self.trials: list[Trial] = []
         self._costs = np.empty((0, len(self.objectives)))
         self._reference = np.array([o.reference_cost for o in self.objectives])
+        self._cost_functions = [o.cost for o in self.objectives]
+        self._dominator: tuple[float, ...] = (math.inf,) * len(self.objectives)
 
     def add(self, trial: Trial) -> bool:
         """Takes in a trial; returns whether the front changed."""
-        costs = np.array([o.cost(trial.metrics) for o in self.objectives])
-        if trial.status is not Status.OK or not np.isfinite(costs).all():
+        if trial.status is not Status.OK:
             return False
-        if (self._costs <= costs).all(axis=1).any():
+        costs = tuple([cost(trial.metrics) for cost in self._cost_functions])
+        # Most trials are dominated, and most often by the one that dominated the last of them.
+        if all(map(operator.le, self._dominator, costs)) or not all(map(math.isfinite, costs)):
+            return False
+        dominators = (self._costs <= costs).all(axis=1)
+        if dominators.any():
+            self._dominator = tuple(self._costs[dominators.argmax()].tolist())
             return False
         kept = np.atleast_1d(~(costs <= self._costs).all(axis=1))
         self.trials = [t for t, keep in zip(self.trials, kept, strict=True) if keep] + [trial]

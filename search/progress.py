@@ -1,17 +1,21 @@
-"""What a run has done so far, counted from its trials in their order."""
+"""What a run has done so far, counted from its trials in the order of feedback."""
 
 import bisect
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.objectives import Objective
+from isozyme.search.operators import OperatorStatistics
 from isozyme.search.pareto import ParetoArchive
 from isozyme.search.protocol import Trial
 
 _LEADERS = 32
+_REASONS = 200
+_OTHER = "other reasons"
 _NUMBER = re.compile(r"\s[-+]?\d")  # Reasons that differ in a number are counted together.
 
 
@@ -21,14 +25,17 @@ class Progress:
     Attributes:
       trials: finished, twins included.
       restored: of these, read from the journal of an earlier session.
-      unique: trials that were evaluated themselves.
+      unique: trials that own their behaviour.
       hits: twins by the key that found them.
       statuses: trials by status.
-      reasons: failures by their reason up to its first number.
+      reasons: failures by their reason up to its first number; the first few hundred different ones.
       best: the trial with the least cost in the first objective.
-      leaders: the best few trials that were evaluated themselves, best first.
+      leaders: the best few trials of different behaviours, best first.
       archive: the Pareto front.
-      evaluation_seconds: time spent evaluating, summed over workers.
+      operators: what each variation operator is worth.
+      seconds: wall time spent evaluating, summed over workers, by the status it led to.
+      cpu_seconds: processor time spent evaluating.
+      saved_seconds: wall time that twins did not spend.
     """
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
@@ -41,8 +48,11 @@ class Progress:
         self.best: Trial | None = None
         self.leaders: list[Trial] = []
         self.archive = ParetoArchive(objectives)
-        self.evaluation_seconds = 0.0
-        self._objective = objectives[0]
+        self.operators = OperatorStatistics(objectives[0])
+        self.seconds: Counter[str] = Counter()
+        self.cpu_seconds = 0.0
+        self.saved_seconds = 0.0
+        self._cost = objectives[0].cost
         self._began = 0.0
 
     def add(self, trial: Trial, restored: bool) -> None:
@@ -52,27 +62,73 @@ class Progress:
         if self.trials - self.restored == 1 and not restored:
             self._began = time.monotonic()
         self.statuses[trial.status] += 1
-        self.evaluation_seconds += trial.seconds
+        self.saved_seconds += trial.saved_seconds
+        if trial.evaluated:
+            self.seconds[trial.status] += trial.seconds
+            self.cpu_seconds += trial.cpu_seconds
+        self.operators.add(trial)
         if trial.hit is not None:
             self.hits[trial.hit] += 1
-        elif trial.status is not Status.INVALID:
+        elif trial.owns:
             self.unique += 1
         if trial.status is Status.OK:
             self._rank(trial)
+            self.archive.add(trial)
         else:
-            self.reasons[f"{trial.status}: {_NUMBER.split(trial.reason or '')[0]}"] += 1
-        self.archive.add(trial)
+            self._count_reason(trial)
 
     def _rank(self, trial: Trial) -> None:
-        cost = self._objective.cost(trial.metrics)
-        if self.best is None or cost < self._objective.cost(self.best.metrics):
+        cost = self._cost(trial.metrics)
+        if self.best is None or cost < self._cost(self.best.metrics):
             self.best = trial
-        if trial.cached_from is None:
-            bisect.insort(self.leaders, trial, key=lambda t: self._objective.cost(t.metrics))
+        full = len(self.leaders) == _LEADERS
+        if trial.evaluated and not (full and cost >= self._cost(self.leaders[-1].metrics)):
+            bisect.insort(self.leaders, trial, key=lambda t: self._cost(t.metrics))
             del self.leaders[_LEADERS:]
+
+    def _count_reason(self, trial: Trial) -> None:
+        reason = f"{trial.status}: {_NUMBER.split(trial.reason or '')[0]}"
+        if reason not in self.reasons and len(self.reasons) >= _REASONS:
+            reason = _OTHER
+        self.reasons[reason] += 1
+
+    @property
+    def evaluation_seconds(self) -> float:
+        """Wall time spent evaluating, summed over workers."""
+        return sum(self.seconds.values())
 
     @property
     def rate(self) -> float:
         """Trials a second in this session, from its first one on: workers have started by then."""
         done = self.trials - self.restored - 1
         return done / max(time.monotonic() - self._began, 1e-9) if done > 0 else 0.0
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain JSON, trials by their numbers."""
+        return {
+            "trials": self.trials,
+            "unique": self.unique,
+            "hits": self.hits,
+            "statuses": self.statuses,
+            "reasons": self.reasons,
+            "best": None if self.best is None else self.best.number,
+            "leaders": [t.number for t in self.leaders],
+            "front": [t.number for t in self.archive.trials],
+            "operators": self.operators.snapshot(),
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "saved_seconds": self.saved_seconds,
+        }
+
+    def restore(self, snapshot: dict[str, Any], trial: Callable[[int], Trial]) -> None:
+        """Takes in a snapshot; all of its trials count as restored."""
+        self.trials = self.restored = snapshot["trials"]
+        self.unique = snapshot["unique"]
+        for name in ("hits", "statuses", "reasons", "seconds"):
+            setattr(self, name, Counter(snapshot[name]))
+        self.best = None if snapshot["best"] is None else trial(snapshot["best"])
+        self.leaders = [trial(number) for number in snapshot["leaders"]]
+        for number in snapshot["front"]:
+            self.archive.add(trial(number))
+        self.operators.restore(snapshot["operators"])
+        self.cpu_seconds, self.saved_seconds = snapshot["cpu_seconds"], snapshot["saved_seconds"]

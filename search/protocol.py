@@ -1,6 +1,6 @@
 """What an algorithm is asked and told."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,10 +13,19 @@ from isozyme.spaces.protocol import Space
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A candidate to try and the trials it descends from."""
+    """A candidate to try.
+
+    Attributes:
+      candidate: what to try.
+      parents: numbers of the trials it descends from.
+      operator: which variation made it, for statistics: 'mutate', 'cross', 'random', ….
+      stages: run only the first so many stages of the evaluator; None runs all of them.
+    """
 
     candidate: Any
     parents: tuple[int, ...] = ()
+    operator: str = ""
+    stages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +36,21 @@ class Trial:
       number: counts proposals from 0.
       candidate: what was tried.
       parents: numbers of the trials it descends from.
-      status: how it ended; a twin takes its owner's status.
+      status: how it ended.
       reason: one line for every status but OK.
-      metrics: of behaviour (a twin takes its owner's) and of form (its own).
+      metrics: of behaviour, later stages over earlier ones (a twin takes its owner's), and of form (its own).
       static_key, key: hexadecimal; empty for an invalid candidate.
       cached_from: the trial that owns the behaviour, if this one is its twin.
       hit: which key found the owner, 'static' or 'numeric'.
-      seconds: wall time of the evaluation; 0 for a twin.
+      seconds, cpu_seconds: wall and processor time of the stages that this trial evaluated itself; 0 for a twin.
       finished: seconds since the epoch.
+      operator: which variation made the candidate.
+      stages: metrics of behaviour after each stage, in order, whoever evaluated it.
+      stage_seconds: wall time of each of these stages.
+      taken: how many of these stages an earlier trial of this behaviour had evaluated; all of them for a plain twin.
+      saved_seconds: wall time that the stages taken had cost their trials.
+      attempts: how often its evaluation was started; 0 for a twin.
+      worker: the name of the process that evaluated it.
     """
 
     number: int
@@ -49,16 +65,35 @@ class Trial:
     hit: str | None = None
     seconds: float = 0.0
     finished: float = 0.0
+    operator: str = ""
+    stages: tuple[dict[str, float], ...] = ()
+    stage_seconds: tuple[float, ...] = ()
+    taken: int = 0
+    saved_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    attempts: int = 0
+    worker: str = ""
+
+    @property
+    def owns(self) -> bool:
+        """Whether it is the first trial of its behaviour."""
+        return self.cached_from is None and self.status is not Status.INVALID
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether any stage was evaluated for this trial itself."""
+        return self.attempts > 0
 
 
 class Algorithm(Protocol):
     """Proposes candidates and learns from trials; usable without the controller.
 
-    Proposals change nothing: all state comes from feedback, so that replaying a journal's trials rebuilds it.
+    Proposals change nothing: all state comes from feedback, so that replaying a journal's trials rebuilds it. Up to
+    `lag` trials may be proposed before the first of them is fed back.
     """
 
-    def setup(self, space: Space, objectives: Sequence[Objective]) -> None:
-        """Starts afresh on a space. The first objective is the one to optimise."""
+    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
+        """Starts afresh on a space. The first objective is the one to optimise; the evaluator has `stages` stages."""
         ...
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
@@ -66,5 +101,13 @@ class Algorithm(Protocol):
         ...
 
     def feedback(self, trial: Trial) -> None:
-        """Takes in a finished trial; called in the order of their numbers."""
+        """Takes in a finished trial; in the order of their numbers, or of arrival in an asynchronous run."""
+        ...
+
+    def snapshot(self) -> Any:
+        """The state as plain JSON, trials given by their numbers; None: only a replay of all trials restores it."""
+        ...
+
+    def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
+        """Takes in what `snapshot` returned, after `setup`; `trial` looks a finished trial up by its number."""
         ...

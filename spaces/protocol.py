@@ -11,7 +11,12 @@ class InvalidCandidate(ValueError):
 
 
 class Space(Protocol):
-    """A set of candidates. Candidates are small immutable values, hashable and free of code."""
+    """A set of candidates. Candidates are small immutable values, hashable and free of code.
+
+    Two things a space may offer besides: `operators`, named functions (candidate, rng) that return a neighbour or None,
+    of which `mutate` is made, so that searches can count what each is worth; and `cross(first, second, rng)`, a
+    candidate made of two.
+    """
 
     @property
     def version(self) -> str:
@@ -43,8 +48,8 @@ class Space(Protocol):
         """A form that equal candidates share, found without running them."""
         ...
 
-    def probe(self, candidate: Any) -> Sequence[np.ndarray]:
-        """Behaviour on fixed inputs, float64."""
+    def probe(self, candidate: Any) -> Sequence[np.ndarray] | None:
+        """Behaviour on fixed inputs, float64; None where nothing but the canonical form tells candidates apart."""
         ...
 
     def form(self, candidate: Any) -> Mapping[str, float]:

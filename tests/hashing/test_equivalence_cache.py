@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isozyme.hashing import EquivalenceCache, behaviour_key, numeric_key, static_key
+from isozyme.hashing import cache as cache_module
 from isozyme.tests.toys import BitStrings
 
 SPACE = BitStrings(size=6, dead=1)
@@ -13,15 +14,35 @@ SPACE = BitStrings(size=6, dead=1)
 class Asked:
     """Claims candidates of the toy space and counts how often their behaviour was computed."""
 
-    def __init__(self):
-        self.cache, self.probed = EquivalenceCache(), []
+    def __init__(self, store=None):
+        self.cache, self.probed = EquivalenceCache(store), []
 
     def __call__(self, trial, candidate):
         def full_key():
             self.probed.append(trial)
-            return behaviour_key(numeric_key(SPACE, candidate), "task")
+            return full(candidate)
 
         return self.cache.claim(trial, static_key(SPACE, candidate), full_key)
+
+
+def full(candidate):
+    """The behaviour key of a candidate of the toy space."""
+    numeric = numeric_key(SPACE, candidate)
+    assert numeric is not None
+    return behaviour_key(numeric, "task")
+
+
+class Shelf(dict):
+    """A store that is a dictionary."""
+
+    settled = 0
+
+    def owner(self, key):
+        return self.get(key)
+
+    def index(self, keys, trials):
+        self.update(keys)
+        self.settled = trials
 
 
 def test_first_of_its_behaviour_owns_it():
@@ -31,15 +52,13 @@ def test_first_of_its_behaviour_owns_it():
     claims = [ask(trial, candidate) for trial, candidate in enumerate([a, b, c, a, c])]
     assert [claim.owner for claim in claims] == [0, 1, 2, 0, 2]
     assert [claim.hit for claim in claims] == [None, None, None, "static", "static"]
-    assert claims[3].key == claims[0].key != claims[1].key
-    assert len(ask.cache) == 3
+    assert [claim.key for claim in claims] == [full(a), full(b), full(c), None, None]
 
 
 def test_a_twin_in_flight_finds_its_owner():
     """Single flight: ownership is decided at the claim; no outcome has to be known."""
     ask = Asked()
     assert {ask(trial, (1, 1, 0, 0, 0, 0)).owner for trial in range(100)} == {0}
-    assert len(ask.cache) == 1
 
 
 def test_the_static_key_spares_the_numeric_one():
@@ -49,7 +68,6 @@ def test_the_static_key_spares_the_numeric_one():
     hits = [ask(trial, candidate).hit for trial, candidate in enumerate([a, dead_twin, permuted, permuted, dead_twin])]
     assert hits == [None, "static", "numeric", "static", "static"]
     assert ask.probed == [0, 2]
-    assert len(ask.cache) == 1
 
 
 def test_conditions_part_behaviours():
@@ -74,12 +92,39 @@ def test_registering_restores(seed, trials, cut):
     candidates = [SPACE.random(rng) for _ in range(trials)]
     lived = Asked()
     claims = [lived(trial, candidate) for trial, candidate in enumerate(candidates)]
-    rebuilt = Asked()
+    rebuilt, shelf = Asked(), Shelf()
+    older = Asked(shelf)
     for trial in range(min(cut, trials)):
-        claim = claims[trial]
-        rebuilt.cache.register(claim.owner, static_key(SPACE, candidates[trial]), claim.key)
-    assert rebuilt.probed == []
+        claim, static = claims[trial], static_key(SPACE, candidates[trial])
+        for cache in (rebuilt.cache, older.cache):
+            for key in (static, full(candidates[trial])):
+                if cache.find(key) is None:
+                    cache.register(trial, key, claim.owner)
     for trial in range(cut, trials):
         assert rebuilt(trial, candidates[trial]) == claims[trial]
-    assert rebuilt.probed == [trial for trial in lived.probed if trial >= cut]
-    assert len(rebuilt.cache) == len(lived.cache)
+        assert older(trial, candidates[trial]) == claims[trial]
+    assert rebuilt.probed == older.probed == [trial for trial in lived.probed if trial >= cut]
+
+
+def test_older_keys_move_to_the_store(monkeypatch):
+    """Only the keys of trials that have been fed back are moved, and nothing is answered otherwise afterwards."""
+    monkeypatch.setattr(cache_module, "_NEWEST", 10)
+    shelf = Shelf()
+    plain, stored = Asked(), Asked(shelf)
+    rng = np.random.default_rng(0)
+    candidates = [SPACE.random(rng) for _ in range(200)]
+    for trial, candidate in enumerate(candidates):
+        assert stored(trial, candidate) == plain(trial, candidate)
+        stored.cache.settle(trial - 5)
+    assert 0 < shelf.settled < 195
+    assert stored.probed == plain.probed
+    owners = {static_key(SPACE, c): plain(1000, c).owner for c in candidates[: shelf.settled]}
+    assert {key: shelf[key] for key in owners} == owners
+
+
+def test_a_space_without_a_probe_has_static_keys_only():
+    cache = EquivalenceCache()
+    first = cache.claim(0, b"a", lambda: None)
+    assert (first.owner, first.hit, first.key) == (0, None, None)
+    assert cache.claim(1, b"a", lambda: None).hit == "static"
+    assert cache.claim(2, b"b", lambda: None).owner == 2

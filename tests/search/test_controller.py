@@ -7,8 +7,21 @@ import numpy as np
 import pytest
 
 from isozyme.evaluators.protocol import Outcome, Status
-from isozyme.search import Controller, Journal, Maximize, QuantileHurdle, RandomSearch, RegularizedEvolution
-from isozyme.search.executors import InProcessExecutor
+from isozyme.search import (
+    Controller,
+    Journal,
+    JournalError,
+    Maximize,
+    Proposal,
+    QuantileHurdle,
+    RandomSearch,
+    RegularizedEvolution,
+    Trial,
+    snapshots,
+)
+from isozyme.search import controller as controller_module
+from isozyme.search.assessment import Assessor
+from isozyme.search.executors import InProcessExecutor, SetupFailed
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.tests.toys import (
     LAG,
@@ -41,10 +54,11 @@ class Search:
         self.algorithm = algorithm or RegularizedEvolution(population_size=10, tournament_size=3)
         folder.mkdir(exist_ok=True)
         self.journal = Journal.open(folder)
-        self.executor = InProcessExecutor(self.evaluator, space, seed)
+        self.executor = InProcessExecutor(self.evaluator, space, seed, None if hurdle is None else _short_loss)
         self.controller = Controller(
-            space, self.algorithm, OBJECTIVES, self.journal, self.executor, seed, lag, hurdle, listeners
-        )
+            space, self.algorithm, OBJECTIVES, self.journal, self.executor, seed, lag,
+            stages=2, hurdle=hurdle, listeners=listeners,
+        )  # fmt: skip
 
     def __enter__(self):
         return self
@@ -55,6 +69,9 @@ class Search:
 
     def run(self, trials=TRIALS):
         return self.controller.run(trials)
+
+    def assess(self, candidates, split):
+        return Assessor(self.space, self.journal, self.executor, 2).assess(candidates, split)
 
     @property
     def trials(self):
@@ -98,8 +115,8 @@ def test_a_seed_gives_one_trajectory(whole, tmp_path):
 class Spy(RegularizedEvolution):
     """Regularized evolution that notes what it was told before each proposal."""
 
-    def setup(self, space, objectives):
-        super().setup(space, objectives)
+    def setup(self, space, objectives, stages=1):
+        super().setup(space, objectives, stages)
         self._told, self._seen = [], {}
 
     def propose(self, number, rng):
@@ -136,13 +153,13 @@ def test_identical_candidates_cost_one_evaluation(lag, tmp_path):
     class Counting(BitEvaluator):
         def evaluate(self, jobs):
             self.evaluated += jobs
-            return [Outcome(Status.OK, None, {"fitness": 1.0}) for _ in jobs]
+            return [Outcome(Status.OK, None, {"fitness": 1.0, "ones": 1.0}) for _ in jobs]
 
     programs, evaluator = OptimizerPrograms(), Counting()
     algorithm = RegularizedEvolution(population_size=1000, tournament_size=2)
     with Search(tmp_path / "lion", programs, evaluator, algorithm, lag=lag) as search:
         progress = search.run(1000)
-    assert [job.candidate for job in evaluator.evaluated] == [programs.references["adamw"]]
+    assert evaluator.begun == [programs.references["adamw"]]
     assert (progress.trials, progress.unique, sum(progress.hits.values())) == (1000, 1, 999)
 
 
@@ -151,7 +168,7 @@ def test_twins_in_flight_share_the_outcome_and_keep_their_form(tmp_path):
     with Search(tmp_path, SMALL, algorithm=Scripted(candidates)) as search:
         search.run(4)
         owner, static, numeric, other = search.trials
-    assert len(search.evaluator.evaluated) == 2
+    assert len(search.evaluator.begun) == 2
     assert [t.cached_from for t in (owner, static, numeric, other)] == [None, 0, 0, None]
     assert [t.hit for t in (owner, static, numeric, other)] == [None, "static", "numeric", None]
     assert owner.key == static.key == numeric.key != other.key
@@ -166,7 +183,7 @@ def test_twins_of_a_failure_fail_alike(tmp_path):
         search.run(4)
         assert [t.status for t in search.trials] == [Status.CRASHED] * 4
         assert {t.reason for t in search.trials} == {"RuntimeError: trouble: raise"}
-    assert len(search.evaluator.evaluated) == 1
+    assert len(search.evaluator.begun) == 1
 
 
 def test_failures_are_typed_counted_and_fed_back(tmp_path):
@@ -185,7 +202,7 @@ def test_failures_are_typed_counted_and_fed_back(tmp_path):
         (Status.OK, None),
     ]
     assert [bool(t.key) for t in trials] == [True] * 3 + [False] * 2 + [True]
-    assert [len(job.candidate) for job in search.evaluator.evaluated] == [12] * 4  # Nothing invalid was run.
+    assert [len(candidate) for candidate in search.evaluator.begun] == [12] * 4  # Nothing invalid was run.
     assert progress.statuses == {"crashed": 1, "out_of_memory": 1, "diverged": 1, "invalid": 2, "ok": 1}
     assert (progress.trials, progress.unique) == (6, 4)
     assert progress.reasons["diverged: loss is nan after step"] == 1
@@ -235,7 +252,7 @@ def test_resume_from_every_cut(k, whole, tmp_path):
         progress = search.run()
         assert search.traces == [trace(trial) for trial in whole]
         assert search.trials[:k] == kept
-    assert [job.candidate for job in search.evaluator.evaluated] == missing(whole, kept)
+    assert search.evaluator.begun == missing(whole, kept)
     assert (progress.trials, progress.restored) == (TRIALS, k)
 
 
@@ -253,7 +270,7 @@ def test_resume_with_gaps(whole, tmp_path):
         with Search(cut(tmp_path, kept, f"gap{gap}"), hurdle=hurdle()) as search:
             search.run()
             assert search.traces == [trace(trial) for trial in whole]
-        assert [job.candidate for job in search.evaluator.evaluated] == missing(whole, kept)
+        assert search.evaluator.begun == missing(whole, kept)
     assert gaps >= 15
 
 
@@ -264,7 +281,7 @@ def test_resume_again_and_again(whole, tmp_path):
         with Search(tmp_path, hurdle=hurdle()) as search:
             progress = search.run(trials)
             assert (progress.trials, progress.restored) == (trials, trials - 6)
-            evaluated += [job.candidate for job in search.evaluator.evaluated]
+            evaluated += search.evaluator.begun
             traces = search.traces
     assert traces == [trace(trial) for trial in whole]
     assert evaluated == missing(whole, [])
@@ -338,7 +355,7 @@ def test_the_cache_is_neutral(seed, lag, tmp_path):
         with Search(tmp_path / space.__class__.__name__, space, seed=seed, lag=lag) as search:
             search.run(150)
             runs.append(search.trials)
-            evaluated.append(len(search.evaluator.evaluated))
+            evaluated.append(len(search.evaluator.begun))
     cached, plain = runs
     assert best_so_far(cached) == best_so_far(plain)
     assert [t.candidate for t in cached] == [t.candidate for t in plain]
@@ -348,23 +365,262 @@ def test_the_cache_is_neutral(seed, lag, tmp_path):
     assert evaluated[0] < evaluated[1] / 2
 
 
-def test_hurdles_see_the_trials_up_to_the_lag(whole, tmp_path):
-    """Design, section 3.4: hurdles depend on trials up to i - lag, and on nothing later."""
+def test_hurdles_see_the_trials_up_to_the_lag(whole):
+    """Design, section 3.4: hurdles depend on trials up to i - lag, and on nothing later; twins meet their own."""
+    valid = [t for t in whole if t.status is not Status.INVALID]
+    thresholds = []
+    for trial in valid:
+        measured = [t.stages[0] for t in whole if t.number <= trial.number - LAG and t.taken == 0 and t.stages]
+        costs = [stage["short_loss"] for stage in measured]
+        thresholds.append(float(np.quantile(costs[-12:], 0.6)) if len(costs) >= 6 else None)
+        if trial.stages:
+            over = thresholds[-1] is not None and trial.stages[0]["short_loss"] > thresholds[-1]
+            assert (trial.status is Status.HURDLE) == over
+            assert len(trial.stages) == (1 if over else 2)
+    assert len(set(thresholds)) > 5
+    assert all("fitness" not in t.metrics for t in whole if t.status is Status.HURDLE)
+
+
+class Rising(QuantileHurdle):
+    """Stops everything at first, and lets everything pass from the third trial on."""
+
+    def setup(self, objectives, stages):
+        super().setup(objectives, stages)
+        self._told = 0
+
+    def feedback(self, trial):
+        self._told += 1
+
+    def thresholds(self):
+        return (-1e9 if self._told < 2 else None,)
+
+
+def test_a_twin_goes_on_where_its_owner_was_stopped(tmp_path):
+    """Stages are cached apart: the first stage is taken over, only the second is evaluated."""
+    candidate = (1, 1) + (0,) * 10
+    with Search(tmp_path, SMALL, algorithm=Scripted([candidate] * 4), hurdle=Rising(), lag=1) as search:
+        progress = search.run(4)
+        first, second, third, fourth = search.trials
+        jobs = [job.stage for job in search.evaluator.evaluated]
+    assert jobs == [0, 1]
+    assert [t.status for t in (first, second, third, fourth)] == [Status.HURDLE] * 2 + [Status.OK] * 2
+    assert [t.taken for t in (first, second, third, fourth)] == [0, 1, 1, 2]
+    assert [t.attempts for t in (first, second, third, fourth)] == [1, 0, 1, 0]
+    assert third.metrics == fourth.metrics
+    assert third.cached_from == 0
+    assert (fourth.seconds, fourth.saved_seconds) == (0.0, first.seconds + third.seconds)
+    assert second.saved_seconds == third.saved_seconds == first.seconds
+    assert [t.number for t in progress.leaders] == [2]
+
+
+@pytest.mark.parametrize("k", range(5))
+def test_stages_are_taken_over_after_a_restart(k, tmp_path):
+    candidate = (1, 1) + (0,) * 10
+
+    def search(folder):
+        return Search(folder, SMALL, algorithm=Scripted([candidate] * 4), hurdle=Rising(), lag=1)
+
+    with search(tmp_path / "whole") as one:
+        one.run(4)
+        whole = one.traces
+    stages = []
+    for trials in (k, 4):
+        with search(tmp_path / "cut") as one:
+            one.run(trials)
+            stages += [job.stage for job in one.evaluator.evaluated]
+            traces = one.traces
+    assert traces == whole
+    assert stages == [0, 1]
+
+
+class Partly(Scripted):
+    """Asks for the first stage only, then for all of them."""
+
+    def propose(self, number, rng):
+        return super().propose(number, rng) if number else Proposal(self._candidates[0], stages=1)
+
+
+def test_an_algorithm_may_ask_for_a_part(tmp_path):
+    with Search(tmp_path, SMALL, algorithm=Partly([(1, 1) + (0,) * 10] * 2), lag=2) as search:
+        search.run(2)
+        part, full = search.trials
+        assert [job.stage for job in search.evaluator.evaluated] == [0, 1]
+    assert (part.status, part.reason) == (Status.PARTIAL, "scored after stage 1 of 2, as asked")
+    assert list(part.metrics) == ["short_loss", "ones"]
+    assert (full.status, full.taken, full.cached_from) == (Status.OK, 1, 0)
+
+
+def test_a_failure_in_a_later_stage_keeps_the_earlier_one(tmp_path):
+    class Late(BitEvaluator):
+        def _evaluate(self, job):
+            if job.stage == 1:
+                self.evaluated.append(job)
+                return Outcome(Status.DIVERGED, "loss is nan", {"half": 0.5})
+            return super()._evaluate(job)
+
+    candidates = [(1, 1) + (0,) * 10] * 3
+    for trials in (2, 3):
+        with Search(tmp_path, SMALL, Late(), algorithm=Scripted(candidates), lag=1) as search:
+            search.run(trials)
+            found = search.trials
+            assert len(search.evaluator.evaluated) == (2 if trials == 2 else 0)
+    assert {t.status for t in found} == {Status.DIVERGED}
+    assert all(t.metrics == {"short_loss": 16.0, "half": 0.5, "ones": 2.0} for t in found)
+    assert [len(t.stages) for t in found] == [1, 1, 1]
+
+
+def test_a_budget_in_evaluations(tmp_path):
+    """It counts behaviours, those under way included, so that it ends every run at the same trial."""
+    ends = []
+    for lag in (1, LAG):
+        with Search(tmp_path / str(lag), lag=lag) as search:
+            progress = search.controller.run(evaluations=20)
+            assert progress.unique == 20
+            assert progress.trials > 20
+            ends.append(search.traces)
+    with Search(tmp_path / "1", lag=1) as search:
+        assert search.controller.run(evaluations=20).restored == len(ends[0])
+        assert search.evaluator.evaluated == []
+    with Search(tmp_path / "1", lag=1) as search:
+        search.controller.run(evaluations=25)
+        assert search.traces[: len(ends[0])] == ends[0]
+        assert sum(t.cached_from is None and t.status is not Status.INVALID for t in search.trials) == 25
+
+
+def test_a_stop_ends_the_run_and_can_be_taken_back(whole, tmp_path):
+    asked = []
+
+    def stop():
+        asked.append(None)
+        return len(asked) > 20
+
+    with Search(tmp_path, hurdle=hurdle()) as search:
+        assert search.controller.run(TRIALS, stop=stop).trials == 20
     with Search(tmp_path, hurdle=hurdle()) as search:
         search.run()
-    own = [t for t in whole if t.cached_from is None and t.status is not Status.INVALID]
-    expected = []
-    for trial in own:
-        costs = [t.metrics["short_loss"] for t in own if t.number <= trial.number - LAG and "short_loss" in t.metrics]
-        expected.append(float(np.quantile(costs[-12:], 0.6)) if len(costs) >= 6 else None)
-    assert [job.hurdle for job in search.evaluator.evaluated] == expected
-    assert len(set(expected)) > 5
-    stopped = [t for t, threshold in zip(own, expected, strict=True) if t.status is Status.HURDLE]
-    assert all("fitness" not in t.metrics for t in stopped)
-    for trial, threshold in zip(own, expected, strict=True):
-        if "short_loss" in trial.metrics:
-            over = threshold is not None and trial.metrics["short_loss"] > threshold
-            assert (trial.status is Status.HURDLE) == over
+        assert search.traces == [trace(trial) for trial in whole]
+
+
+class Echo(InProcessExecutor):
+    """Answers everything twice."""
+
+    def collect(self, seconds):
+        answers = super().collect(seconds)
+        return answers + answers
+
+
+def test_recording_is_idempotent(whole, tmp_path):
+    """An answer that arrives twice, as after a retry, is taken once."""
+    with Search(tmp_path, hurdle=hurdle()) as search:
+        search.controller._executor = Echo(search.evaluator, SPACE, SEED, _short_loss)
+        search.run()
+        assert search.traces == [trace(trial) for trial in whole]
+
+
+def _short_loss(metrics):
+    return metrics["short_loss"]
+
+
+def test_a_metric_that_nobody_measures_is_named(tmp_path):
+    """A misspelt objective ends the run at its first full score, rather than with an empty front."""
+    with Search(tmp_path) as search:
+        controller = Controller(
+            SPACE, RandomSearch(), [Maximize("fitnes", 0.0)], search.journal, search.executor, SEED, LAG, stages=2
+        )
+        with pytest.raises(SetupFailed, match=r"no metric is called 'fitnes'; trials have fitness, ones, short_loss"):
+            controller.run(20)
+
+
+@pytest.mark.parametrize("every", [10, 20])
+@pytest.mark.parametrize("k", [9, 10, 14, 15, 33, 47, TRIALS])
+def test_resume_from_a_snapshot(k, every, whole, tmp_path, monkeypatch):
+    """A snapshot spares the replay and changes nothing, however near to it the session was killed."""
+    monkeypatch.setattr(snapshots, "EVERY", every)
+    monkeypatch.setattr(controller_module, "_TEND_EVERY", 1)
+    with Search(tmp_path, hurdle=hurdle()) as search:
+        search.run(k)
+        taken = [fed for fed, _ in search.journal.snapshots()]
+    assert taken == sorted(range(every, k + 1, every), reverse=True)[:3]
+    fed = []
+    algorithm = Counting(population_size=10, tournament_size=3)
+    with Search(tmp_path, algorithm=algorithm, hurdle=hurdle()) as search:
+        progress = search.run()
+        fed = algorithm.fed
+        assert search.traces == [trace(trial) for trial in whole]
+    usable = [number for number in taken if number + LAG - 1 <= k]
+    assert fed == TRIALS - max(usable, default=0)
+    with Search(tmp_path / "whole", hurdle=hurdle()) as search:
+        undisturbed = search.run()
+    for name in ("trials", "unique", "hits", "statuses", "reasons", "best", "leaders"):
+        assert _timeless(getattr(progress, name)) == _timeless(getattr(undisturbed, name))
+    assert _timeless(progress.archive.trials) == _timeless(undisturbed.archive.trials)
+
+
+class Counting(RegularizedEvolution):
+    """Regularized evolution that counts what it is told."""
+
+    fed = 0
+
+    def feedback(self, trial):
+        self.__dict__["fed"] = self.fed + 1
+        super().feedback(trial)
+
+
+def _timeless(value):
+    if isinstance(value, Trial):
+        return trace(value)
+    return [trace(trial) for trial in value] if isinstance(value, list) else value
+
+
+class TestAsynchronous:
+    """Trials are fed back as they finish; what was fed back is never lost or done again."""
+
+    def search(self, folder, evaluator=None):
+        search = Search(folder, evaluator=evaluator)
+        search.controller = Controller(
+            SPACE, search.algorithm, OBJECTIVES, search.journal, search.executor, SEED, LAG, stages=2, asynchronous=True
+        )
+        return search
+
+    def test_it_is_replayed_as_it_was_fed_back(self, tmp_path):
+        heard = []
+        with self.search(tmp_path) as search:
+            search.controller._listeners = [lambda trial, progress: heard.append(trial.number)]
+            search.controller.run(40)
+            assert sorted(heard) == list(range(40))
+            journalled = search.journal.some_trials(SPACE.from_source, 0, "arrival", 100)
+            assert [t.number for t in journalled] == heard
+        again = []
+        with self.search(tmp_path) as search:
+            search.controller._listeners = [lambda trial, progress: again.append(trial.number)]
+            progress = search.controller.run(60)
+            assert again[:40] == heard
+            assert (progress.trials, progress.restored) == (60, 40)
+            assert [t.number for t in search.trials] == list(range(60))
+
+    def test_what_was_under_way_at_a_kill_is_done_again(self, tmp_path):
+        with self.search(tmp_path) as search:
+            search.controller.run(40)
+            trials = search.journal.some_trials(SPACE.from_source, 0, "arrival", 100)
+        gone = {31, 35}
+        (tmp_path / "cut").mkdir()
+        journal = Journal.open(tmp_path / "cut")
+        journal.set_meta("conditions/search", "bits, search")
+        kept = [t for t in trials if t.number not in gone and t.cached_from not in gone]
+        journal.add(kept, SPACE.to_source, 0)
+        journal.close()
+        with self.search(tmp_path / "cut") as search:
+            search.controller.run(40)
+            assert [t.number for t in search.trials] == list(range(40))
+            assert [t for t in search.trials if t.number in {k.number for k in kept}] == sorted(
+                kept, key=lambda t: t.number
+            )
+
+    def test_a_run_cannot_change_over(self, tmp_path):
+        with self.search(tmp_path) as search:
+            search.controller.run(10)
+        with Search(tmp_path) as search, pytest.raises(JournalError, match="begun the other way"):
+            search.run(20)
 
 
 A, A_TWIN, B = (1, 0) * 6, (1, 0) * 5 + (0, 1), (1, 1, 1) + (0,) * 9
@@ -375,11 +631,11 @@ def test_assessment_evaluates_each_behaviour_once(tmp_path):
     numeric = (1, 1, 1, 0, 0) + (1, 1, 0, 0, 0) + (0, 0)
     assert SMALL.behaviour(A) == SMALL.behaviour(numeric)
     with Search(tmp_path, SMALL) as search:
-        outcomes = search.controller.assess([A, A_TWIN, B, numeric, A], "final")
+        outcomes = search.assess([A, A_TWIN, B, numeric, A], "final")
         assert [(job.candidate, job.split) for job in search.evaluator.evaluated] == [(A, "final"), (B, "final")]
-        again = search.controller.assess([B, A_TWIN], "final")
-        assert len(search.evaluator.evaluated) == 2
-        search.controller.assess([A], "selection")  # Another split is another question.
+        again = search.assess([B, A_TWIN], "final")
+        assert len(search.evaluator.begun) == 2
+        search.assess([A], "selection")  # Another split is another question.
         assert [(job.candidate, job.split) for job in search.evaluator.evaluated[2:]] == [(A, "selection")]
     assert again == [outcomes[2], outcomes[1]]
     assert len({outcome.metrics["fitness"] for outcome in outcomes}) == 2
@@ -388,16 +644,16 @@ def test_assessment_evaluates_each_behaviour_once(tmp_path):
 
 def test_assessments_are_read_back_from_the_journal(tmp_path):
     with Search(tmp_path, SMALL) as search:
-        first = search.controller.assess([A, B], "final")
+        first = search.assess([A, B], "final")
     with Search(tmp_path, SMALL) as search:
-        assert search.controller.assess([B, A, A_TWIN], "final")[:2] == first[::-1]
+        assert search.assess([B, A, A_TWIN], "final")[:2] == first[::-1]
     assert search.evaluator.evaluated == []
 
 
 def test_failed_assessments_are_typed(tmp_path):
     poison = (1, 1, 1, 1, 0) * 2 + (0, 0)
     with Search(tmp_path, SMALL) as search:
-        good, bad = search.controller.assess([A, poison], "final")
+        good, bad = search.assess([A, poison], "final")
         assert search.trials == []  # A closing assessment is no trial.
     assert (good.status, bad.status, bad.reason) == (Status.OK, Status.CRASHED, "RuntimeError: trouble: raise")
 

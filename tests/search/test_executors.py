@@ -1,12 +1,15 @@
-"""How jobs are run, and how whatever they raise becomes a typed outcome of the job that raised it."""
+"""How requests are run, and how whatever they raise becomes a typed outcome of the stage that raised it."""
+
+import time
 
 import pytest
 
-from isozyme.evaluators.protocol import Job, Status
-from isozyme.search.executors import InProcessExecutor, SetupFailed, run_jobs
+from isozyme.evaluators.protocol import Job, Outcome, Status
+from isozyme.search.executors import Alarm, InProcessExecutor, Request, SetupFailed, run_request
 from isozyme.tests.toys import BitEvaluator, BitStrings
 
 SPACE = BitStrings()
+NEVER = Alarm(None, hard=False)
 
 
 def bits(first, second):
@@ -20,6 +23,10 @@ def evaluator(**members):
     return made
 
 
+def short_loss(metrics):
+    return metrics["short_loss"]
+
+
 @pytest.mark.parametrize(
     ("trouble", "status", "reason"),
     [
@@ -29,22 +36,44 @@ def evaluator(**members):
         ("diverge", Status.DIVERGED, "loss is nan after step 7"),
     ],
 )
-def test_one_poison_job_does_not_hurt_its_batch(trouble, status, reason):
-    """Design, section 3.7: a failure is a result, with a reason, of the one job that failed."""
-    jobs = [Job(bits(1, 0)), Job(bits(2, 2)), Job(bits(0, 3)), Job(bits(4, 4))]
-    outcomes = run_jobs(evaluator(trouble={(2, 2): trouble}), jobs)
-    clean = run_jobs(evaluator(), jobs)
-    assert [outcome.status for outcome in outcomes] == [Status.OK, status, Status.OK, Status.OK]
-    assert outcomes[1].reason == reason
-    assert outcomes[1].metrics == {}
-    for i in (0, 2, 3):
-        assert outcomes[i].metrics == clean[i].metrics
+def test_whatever_goes_wrong_is_an_outcome(trouble, status, reason):
+    """Design, section 3.7: a failure is a result, with a reason; no later stage is tried."""
+    (outcome,) = run_request(evaluator(trouble={(2, 2): trouble}), Request(bits(2, 2), last=1), None, NEVER)
+    assert (outcome.status, outcome.reason, outcome.metrics) == (status, reason, {})
+    assert outcome.seconds > 0.0
 
 
-def test_every_job_of_a_batch_may_fail():
-    made = evaluator(trouble={(1, 1): "raise", (2, 2): "memory"})
-    outcomes = run_jobs(made, [Job(bits(1, 1)), Job(bits(2, 2))])
-    assert [outcome.status for outcome in outcomes] == [Status.CRASHED, Status.OUT_OF_MEMORY]
+def test_stages_run_in_order():
+    made = evaluator()
+    outcomes = run_request(made, Request(bits(1, 2), last=1), None, NEVER)
+    assert made.evaluated == [Job(bits(1, 2), "search", 0), Job(bits(1, 2), "search", 1)]
+    assert [list(outcome.metrics) for outcome in outcomes] == [["short_loss"], ["fitness"]]
+
+
+def test_known_stages_are_not_run_again():
+    made = evaluator()
+    (outcome,) = run_request(made, Request(bits(1, 2), first=1, last=1), None, NEVER)
+    assert [job.stage for job in made.evaluated] == [1]
+    assert list(outcome.metrics) == ["fitness"]
+
+
+@pytest.mark.parametrize(("limit", "stages"), [(None, 2), (19.9, 1), (20.0, 2)])
+def test_a_hurdle_stops_what_costs_more(limit, stages):
+    request = Request(bits(1, 2), last=1, hurdles=(limit,))  # Its short loss is 20.
+    assert len(run_request(evaluator(), request, short_loss, NEVER)) == stages
+
+
+def test_the_last_stage_has_no_hurdle():
+    assert len(run_request(evaluator(), Request(bits(1, 2), last=0, hurdles=(0.0,)), short_loss, NEVER)) == 1
+
+
+def test_a_metric_that_is_no_number_fails_its_stage():
+    class Careless(BitEvaluator):
+        def evaluate(self, jobs):
+            return [Outcome(Status.OK, None, {"loss": float("inf"), "other": 1}) for _ in jobs]
+
+    (outcome,) = run_request(Careless(), Request(bits(1, 1), last=1), None, NEVER)
+    assert (outcome.status, outcome.reason, outcome.metrics) == (Status.DIVERGED, "loss is inf", {"other": 1.0})
 
 
 def test_an_error_without_a_message_has_a_reason():
@@ -52,37 +81,59 @@ def test_an_error_without_a_message_has_a_reason():
         def evaluate(self, jobs):
             raise KeyError
 
-    (outcome,) = run_jobs(Silent(), [Job(bits(1, 1))])
+    (outcome,) = run_request(Silent(), Request(bits(1, 1)), None, NEVER)
     assert (outcome.status, outcome.reason) == (Status.CRASHED, "KeyError: ")
 
 
 def test_an_interrupt_is_no_failure():
     """Design, section 3.7: what the user interrupts is not journalled."""
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(evaluator(trouble={(1, 1): "interrupt"}), [Job(bits(1, 1))])
+        run_request(evaluator(trouble={(1, 1): "interrupt"}), Request(bits(1, 1)), None, NEVER)
 
 
-def test_in_process_jobs_run_in_order_and_only_when_asked():
+def test_the_limit_stops_a_stage_in_this_process():
+    class Slow(BitEvaluator):
+        def evaluate(self, jobs):
+            if jobs[0].candidate == bits(0, 0):
+                while True:
+                    time.sleep(60.0)
+            return super().evaluate(jobs)
+
+    executor = InProcessExecutor(Slow(), SPACE, 0, limit=0.2)
+    executor.submit(0, Request(bits(0, 0)))
+    executor.submit(1, Request(bits(1, 1)))
+    answers = {}
+    while len(answers) < 2:
+        answers.update(executor.collect(1.0))
+    assert answers[0].outcomes[0].status is Status.TIMED_OUT
+    assert answers[0].outcomes[0].reason == "stopped at the limit of 0.2 s"
+    assert answers[1].outcomes[0].status is Status.OK
+
+
+def test_in_process_requests_run_in_order_and_only_when_asked():
     made = BitEvaluator()
     executor = InProcessExecutor(made, SPACE, 0)
-    jobs = [Job(bits(i, 1)) for i in range(3)]
-    for ticket, job in enumerate(jobs):
-        executor.submit(ticket + 5, job)
+    requests = [Request(bits(i, 1)) for i in range(3)]
+    for ticket, request in enumerate(requests):
+        executor.submit(ticket + 5, request)
     assert made.evaluated == []
-    arrived = [executor.collect(0.0) for _ in jobs]
-    assert [ticket for ((ticket, _),) in arrived] == [5, 6, 7]
-    assert made.evaluated == jobs
-    executor.close()
+    arrived = []
+    while len(arrived) < 3:
+        arrived += executor.collect(0.0)
+    assert [ticket for ticket, _ in arrived] == [5, 6, 7]
+    assert made.begun == [request.candidate for request in requests]
+    assert {answer.attempts for _, answer in arrived} == {1}
+    assert executor.collect(0.0) == []
 
 
-def test_closing_drops_unfinished_jobs():
+def test_closing_drops_unfinished_requests():
     made = BitEvaluator()
     executor = InProcessExecutor(made, SPACE, 0)
-    executor.submit(0, Job(bits(1, 1)))
+    executor.submit(0, Request(bits(1, 1)))
     executor.close()
-    executor.submit(1, Job(bits(2, 2)))
+    executor.submit(1, Request(bits(2, 2)))
     assert [ticket for ticket, _ in executor.collect(0.0)] == [1]
-    assert made.evaluated == [Job(bits(2, 2))]
+    assert made.begun == [bits(2, 2)]
 
 
 def test_a_failed_setup_says_why():

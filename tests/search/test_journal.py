@@ -1,5 +1,6 @@
 """The journal: one writer, any number of readers, atomic commits, and damage that is reported and left alone."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -11,7 +12,7 @@ import pytest
 
 from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.search import Journal, JournalError, Trial
-from isozyme.search.journal import FILE
+from isozyme.search.journal import FILE, DiskFull
 from isozyme.tests.toys import BitStrings
 
 SPACE = BitStrings()
@@ -36,6 +37,14 @@ def trials(count, first=0):
             hit="static" if ok and number > 3 else None,
             seconds=number / 7,
             finished=1.7e9 + number,
+            operator="mutate",
+            stages=({"short": 0.5}, {"fitness": 0.1 + number / 3}) if ok else (),
+            stage_seconds=(0.25, 0.75) if ok else (),
+            taken=2 if ok and number > 3 else 0,
+            saved_seconds=1.0 if ok and number > 3 else 0.0,
+            cpu_seconds=number / 8,
+            attempts=1,
+            worker="host:7",
         )
 
 
@@ -43,7 +52,7 @@ def filled(folder, count=300):
     """A closed journal, large enough to have many pages."""
     journal = Journal.open(folder)
     journal.set_meta("conditions/search", "bits")
-    journal.add(trials(count), SPACE.to_source)
+    journal.add(list(trials(count)), SPACE.to_source)
     journal.close()
     return folder / FILE
 
@@ -73,7 +82,7 @@ def test_a_second_writer_is_refused(tmp_path):
     first = Journal.open(tmp_path)
     with pytest.raises(JournalError, match="another process is running in this folder"):
         Journal.open(tmp_path)
-    first.add(trials(3), SPACE.to_source)
+    first.add(list(trials(3)), SPACE.to_source)
     first.close()
     second = Journal.open(tmp_path)
     assert len(read_back(second)) == 3
@@ -82,14 +91,14 @@ def test_a_second_writer_is_refused(tmp_path):
 
 def test_reading_while_writing(tmp_path):
     writer = Journal.open(tmp_path)
-    writer.add(trials(2), SPACE.to_source)
+    writer.add(list(trials(2)), SPACE.to_source)
     reader = Journal.read(tmp_path)
     assert len(read_back(reader)) == 2
     with writer.transaction():
         writer.set_meta("half", "done")
         assert reader.meta("half") is None
     assert reader.meta("half") == "done"
-    writer.add(trials(3, first=2), SPACE.to_source)
+    writer.add(list(trials(3, first=2)), SPACE.to_source)
     assert read_back(reader) == list(trials(2)) + list(trials(3, first=2))
     writer.close()
     assert len(read_back(reader)) == 5
@@ -100,7 +109,7 @@ def test_a_reader_cannot_write(tmp_path):
     filled(tmp_path, 2)
     reader = Journal.read(tmp_path)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        reader.add(trials(1, first=2), SPACE.to_source)
+        reader.add(list(trials(1, first=2)), SPACE.to_source)
     reader.close()
 
 
@@ -118,7 +127,7 @@ from isozyme.search import Journal
 from isozyme.tests.search import test_journal
 journal = Journal.open(pathlib.Path(sys.argv[1]))
 for first in itertools.count(0, 5):
-    journal.add(test_journal.trials(5, first), test_journal.SPACE.to_source)
+    journal.add(list(test_journal.trials(5, first)), test_journal.SPACE.to_source)
     print(first + 5, flush=True)
 """
     child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -201,7 +210,7 @@ def test_another_format_is_refused(tmp_path):
     journal.set_meta("format", "0")
     journal.close()
     for entry in (Journal.open, Journal.read):
-        with pytest.raises(JournalError, match="format 0, this version reads 1"):
+        with pytest.raises(JournalError, match="format 0, this version reads 2"):
             entry(tmp_path)
 
 
@@ -211,6 +220,10 @@ def test_another_format_is_refused(tmp_path):
         ("metrics", '{"fitness": 0.5'),
         ("metrics", "[0.5]"),
         ("metrics", "7"),
+        ("stages", "[[1, 2]]"),
+        ("stages", '[{"short": 0.5}]'),
+        ("stages", "{"),
+        ("static_key", "text"),
         ("parents", "0, 1]"),
         ("parents", "null"),
         ("parents", '{"0": 1}'),
@@ -256,13 +269,13 @@ def test_damage_to_a_lineage_is_reported(tmp_path):
 
 def test_a_failed_commit_leaves_nothing(tmp_path):
     journal = Journal.open(tmp_path)
-    journal.add(trials(3), SPACE.to_source)
+    journal.add(list(trials(3)), SPACE.to_source)
     with pytest.raises(sqlite3.IntegrityError):  # Trial 2 is there already; 3 and 4 came before it.
         journal.add([*trials(2, first=3), *trials(1, first=2)], SPACE.to_source)
     with pytest.raises(ValueError, match="JSON"):
         journal.add([*trials(1, first=3), Trial(4, (0,), (), Status.OK, None, {"x": float("nan")})], SPACE.to_source)
     assert len(read_back(journal)) == 3
-    journal.add(trials(2, first=3), SPACE.to_source)
+    journal.add(list(trials(2, first=3)), SPACE.to_source)
     assert len(read_back(journal)) == 5
     journal.close()
 
@@ -289,7 +302,7 @@ def test_an_exception_rolls_a_transaction_back(tmp_path):
 def test_lineage_follows_first_parents(tmp_path):
     journal = Journal.open(tmp_path)
     parents = {0: (), 1: (0,), 2: (), 3: (2, 1), 4: (1, 3), 5: (3, 4)}
-    journal.add((Trial(n, (0,), p, Status.OK, None) for n, p in parents.items()), SPACE.to_source)
+    journal.add([Trial(n, (0,), p, Status.OK, None) for n, p in parents.items()], SPACE.to_source)
     assert journal.lineage(5) == [5, 3, 2]
     assert journal.lineage(4) == [4, 1, 0]
     assert journal.lineage(2) == [2]
@@ -312,3 +325,77 @@ def test_the_journal_stays_small_on_disk(tmp_path):
     """Nothing but text and JSON is stored: a row of the toy space takes less than a kilobyte."""
     path = filled(tmp_path, 300)
     assert os.path.getsize(path) < 300 * 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not permitted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_loses_nothing(small_disk):
+    """What was committed is there; the failed commit left nothing; with room again, the journal goes on."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(300_000))
+    journal = Journal.open(small_disk)
+    committed = 0
+    with pytest.raises(DiskFull, match=r"no room to write .*free some space, then give the same command again"):
+        while True:
+            journal.add(list(trials(50, first=committed)), SPACE.to_source)
+            committed += 50
+    assert committed > 0
+    assert [t.number for t in read_back(journal)] == list(range(committed))
+    ballast.unlink()
+    journal.add(list(trials(50, first=committed)), SPACE.to_source)
+    journal.close()
+    journal = Journal.read(small_disk)
+    numbers = [t.number for t in read_back(journal)]
+    journal.close()
+    assert numbers == list(range(committed + 50))
+
+
+def test_arrival_is_an_order_of_its_own(tmp_path):
+    """An asynchronous run is replayed as it was fed back."""
+    journal = Journal.open(tmp_path)
+    numbers = [2, 0, 3, 1]
+    for arrived, number in enumerate(numbers):
+        journal.add(list(trials(1, first=number)), SPACE.to_source, arrived)
+    assert journal.asynchronous()
+    assert [t.number for t in journal.some_trials(SPACE.from_source, 1, "arrival", 2)] == [0, 3]
+    assert [t.number for t in journal.some_trials(SPACE.from_source, 1, "trial", 2)] == [1, 2]
+    journal.close()
+
+
+def test_missing_numbers(tmp_path):
+    journal = Journal.open(tmp_path)
+    for number in (1, 2, 5):
+        journal.add(list(trials(1, first=number)), SPACE.to_source)
+    assert journal.missing(0, 8) == [0, 3, 4, 6, 7]
+    assert journal.missing(1, 3) == []
+    journal.close()
+
+
+def test_the_newest_snapshots_are_kept(tmp_path):
+    journal = Journal.open(tmp_path)
+    for fed in (10, 20, 30):
+        journal.add_snapshot(fed, json.dumps({"fed": fed}), keep=2)
+    assert journal.snapshots() == [(30, '{"fed": 30}'), (20, '{"fed": 20}')]
+    journal.close()
+
+
+def test_sessions_are_extended_and_never_shortened(tmp_path):
+    journal = Journal.open(tmp_path)
+    first, second = journal.begin_session(100.0, "{}"), journal.begin_session(200.0, "{}")
+    journal.seen(first, 150.0, '{"a": 1}')
+    journal.seen(first, 140.0, '{"a": 2}')  # The clock was set back.
+    journal.seen(second, 260.0, "{}")
+    journal.close()
+    journal = Journal.read(tmp_path)
+    assert journal.sessions() == [(100.0, 150.0, '{"a": 2}'), (200.0, 260.0, "{}")]
+    journal.close()
