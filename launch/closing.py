@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from isozyme.evaluators.protocol import SPLITS, Outcome, Status
 from isozyme.launch.experiment import Experiment
-from isozyme.search.controller import Controller
+from isozyme.search.assessment import Assessor
+from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
 
 
@@ -21,16 +22,16 @@ class Closing(NamedTuple):
     scores: dict[str, dict[str, Outcome]]
 
 
-def close(experiment: Experiment, controller: Controller) -> Closing | None:
+def close(experiment: Experiment, progress: Progress, assessor: Assessor) -> Closing | None:
     """Chooses the winner on data and seeds that the search never saw; None if no finalist has a score.
 
     The selection split flatters the winner a little, since it was chosen there; the final split does not.
     """
-    finalists = controller.progress.leaders[: experiment.finalists]
+    finalists = progress.leaders[: experiment.finalists]
     if not finalists:
         return None
     objective = experiment.objectives[0]
-    outcomes = controller.assess([t.candidate for t in finalists], "selection")
+    outcomes = assessor.assess([t.candidate for t in finalists], "selection")
     # Metrics of form are there for failures too.
     costs = [objective.cost(o.metrics) if o.status is Status.OK else math.inf for o in outcomes]
     if min(costs) == math.inf:
@@ -39,7 +40,7 @@ def close(experiment: Experiment, controller: Controller) -> Closing | None:
     named = _distinct({**experiment.space.references, "winner": winner.candidate})
     scores: dict[str, dict[str, Outcome]] = {name: {} for name in named}
     for split in SPLITS:
-        for name, outcome in zip(named, controller.assess(list(named.values()), split), strict=True):
+        for name, outcome in zip(named, assessor.assess(list(named.values()), split), strict=True):
             scores[name][split] = outcome
     return Closing(winner, scores)
 

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from isozyme.launch.experiment import Budget
 from isozyme.search.objectives import Objective
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
@@ -18,7 +19,7 @@ _LINE_EVERY = 5.0  # seconds
 class Display:
     """A listener of the controller."""
 
-    def __init__(self, console: Console, objective: Objective, budget: int) -> None:
+    def __init__(self, console: Console, objective: Objective, budget: Budget) -> None:
         self._console, self._objective, self._budget = console, objective, budget
         self._live: Live | None = None
         self._line_at = time.monotonic()
@@ -37,8 +38,8 @@ class Display:
         """Shows the progress after a trial."""
         del trial
         if self._live is not None:
-            self._live.update(self._table(progress))
-        elif time.monotonic() - self._line_at >= _LINE_EVERY or progress.trials == self._budget:
+            self._live.update(self._table(progress), refresh=progress.trials - progress.restored == 1)
+        elif time.monotonic() - self._line_at >= _LINE_EVERY or progress.trials == self._budget.trials:
             self._line_at = time.monotonic()
             line = ", ".join(f"{name} {value}" for name, value in self._rows(progress) if value)
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -52,9 +53,11 @@ class Display:
     def _rows(self, progress: Progress) -> list[tuple[str, str]]:
         shares = [f"{key} {progress.hits[key] / progress.trials:.1%}" for key in ("static", "numeric")]
         best = progress.best.metrics.get(self._objective.metric) if progress.best else None
-        left = f"{(self._budget - progress.trials) / progress.rate:.0f} s" if progress.rate else ""
+        trials, left = self._budget.trials, ""
+        if trials is not None and progress.rate:
+            left = f"{(trials - progress.trials) / progress.rate:.0f} s"
         return [
-            ("trials", f"{progress.trials} of {self._budget}"),
+            ("trials", f"{progress.trials}" + ("" if trials is None else f" of {trials}")),
             ("unique", str(progress.unique)),
             ("hits", ", ".join(shares)),
             ("failures", "; ".join(f"{reason} ×{n}" for reason, n in progress.reasons.most_common(4))),

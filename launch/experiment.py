@@ -6,15 +6,52 @@ import pyglove as pg
 
 from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.objectives import Objective
+from isozyme.search.power import Power
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 
 
-@pg.members([("trials", pg.typing.Int(min_value=1), "How many trials, twins included.")])
-class Budget(pg.Object):
-    """When a run ends. Not part of a run's identity: a larger budget continues an earlier run."""
+_CHANGEABLE = ("budget", "finalists", "time_limit", "per_worker", "power")
 
-    trials: int
+
+@pg.members(
+    [
+        ("trials", pg.typing.Int(min_value=1).noneable(), "Trials, twins included."),
+        ("evaluations", pg.typing.Int(min_value=1).noneable(), "Trials that own their behaviour."),
+        ("hours", pg.typing.Float(min_value=0.0).noneable(), "Wall-clock hours, over all sessions."),
+        ("kwh", pg.typing.Float(min_value=0.0).noneable(), "Energy at the middle of its interval, over all sessions."),
+    ]
+)
+class Budget(pg.Object):
+    """When a run ends: as soon as any limit is reached. Not part of a run's identity: a larger one continues a run.
+
+    Hours and kWh depend on the machine, so that runs that end by them are not the same every time.
+    """
+
+    trials: int | None
+    evaluations: int | None
+    hours: float | None
+    kwh: float | None
+
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        if not any(value is not None for value in self.sym_init_args.values()):
+            raise ValueError("budget has no limit: give trials, evaluations, hours or kwh")
+
+
+@pg.members(
+    [
+        ("cpus", pg.typing.Int(1, min_value=1), "Processors, which are its threads as well."),
+        ("gpus", pg.typing.Float(0.0, min_value=0.0), "Accelerators; a part of one may be shared."),
+        ("memory_gb", pg.typing.Float(0.0, min_value=0.0), "Memory reserved for it; 0: not counted."),
+    ]
+)
+class PerWorker(pg.Object):
+    """What one worker takes of the machine or the cluster."""
+
+    cpus: int
+    gpus: float
+    memory_gb: float
 
 
 @pg.members(
@@ -30,8 +67,20 @@ class Budget(pg.Object):
         ("budget", pg.typing.Object(Budget), "When the run ends."),
         ("seed", pg.typing.Int(0, min_value=0), "All random numbers derive from it."),
         ("lag", pg.typing.Int(8, min_value=1), "Proposal i sees the trials up to i - lag: how many may be under way."),
+        (
+            "asynchronous",
+            pg.typing.Bool(False),
+            "Feeds trials back as they finish: busier workers, another trajectory each time.",
+        ),
         ("hurdle", pg.typing.Object(QuantileHurdle).noneable(), "Who goes on from the short run to the full one."),
         ("finalists", pg.typing.Int(8, min_value=1, max_value=32), "Best trials re-evaluated on the selection split."),
+        (
+            "time_limit",
+            pg.typing.Float(min_value=0.01).noneable(),
+            "Seconds that one stage of one candidate may take; what takes longer is stopped.",
+        ),
+        ("per_worker", pg.typing.Object(PerWorker, default=PerWorker()), "What one worker takes."),
+        ("power", pg.typing.Object(Power, default=Power()), "What turns time into energy and emissions."),
     ]
 )
 class Experiment(pg.Object):
@@ -44,8 +93,12 @@ class Experiment(pg.Object):
     budget: Budget
     seed: int
     lag: int
+    asynchronous: bool
     hurdle: QuantileHurdle | None
     finalists: int
+    time_limit: float | None
+    per_worker: PerWorker
+    power: Power
 
     def _on_bound(self) -> None:
         super()._on_bound()
@@ -54,6 +107,6 @@ class Experiment(pg.Object):
                 raise TypeError(f"{name} is {self.sym_init_args[name]!r}, which has no method {method}()")
 
     def identity(self) -> dict[str, Any]:
-        """JSON of what a run folder belongs to: everything but the budget and the number of finalists."""
+        """JSON of what a run folder belongs to: everything but what a later session may change."""
         record: Any = self.to_json()
-        return {k: v for k, v in record.items() if k not in ("budget", "finalists")}
+        return {k: v for k, v in record.items() if k not in _CHANGEABLE}

@@ -1,6 +1,5 @@
 """From the command line to an experiment: config file, then patches, then overrides; any failure changes nothing."""
 
-import importlib.util
 import inspect
 import sys
 from collections.abc import Sequence
@@ -9,9 +8,7 @@ from types import ModuleType
 
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.experiment import Experiment
-
-MODULE_PREFIX = "isozyme_config_"
-
+from isozyme.search.cluster import sources
 
 def load(config: str, patches: Sequence[str], overrides: Sequence[tuple[str, str]]) -> Experiment:
     """Builds the experiment of one command line.
@@ -64,15 +61,16 @@ def _call(config: str) -> Experiment:
     return experiment
 
 
+def module_name(path: Path) -> str:
+    """The name that a config file has as a module."""
+    return f"isozyme_config_{path.stem}"
+
+
 def _import(config: str, path: Path) -> ModuleType:
-    name = f"{MODULE_PREFIX}{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--config={config}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # The last place: what lies beside a config hides no installed module.
     try:
-        spec.loader.exec_module(module)
+        return sources.load(module_name(path), path)
     except Exception as error:
         raise UsageError(f"--config={config}: importing it raised {one_line(error)}") from error
-    return module

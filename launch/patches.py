@@ -13,7 +13,7 @@ import pyglove as pg
 
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.experiment import Experiment
-from isozyme.search.random_search import RandomSearch
+from isozyme.search.algorithms.random_search import RandomSearch
 
 
 def patch(experiment: Experiment, text: str) -> Experiment:

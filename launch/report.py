@@ -91,8 +91,15 @@ def _row(trial: Any) -> dict[str, Any]:
         "key": trial.key,
         "cached_from": trial.cached_from,
         "hit": trial.hit,
+        "stages": list(trial.stages),
+        "taken": trial.taken,
         "parents": list(trial.parents),
+        "operator": trial.operator,
         "seconds": trial.seconds,
+        "cpu_seconds": trial.cpu_seconds,
+        "saved_seconds": trial.saved_seconds,
+        "attempts": trial.attempts,
+        "worker": trial.worker,
         "finished": trial.finished,
     }
 

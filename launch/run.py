@@ -93,7 +93,7 @@ def _run(options: Options) -> int:
     from isozyme.launch import loading, session, workdir
     from isozyme.launch.errors import UsageError
     from isozyme.search.executors import SetupFailed
-    from isozyme.search.journal import JournalError
+    from isozyme.search.journal import JournalError, no_room
 
     experiment = loading.load(options.config, options.patches, options.overrides)
     _probe(options.address, options.workers)
@@ -102,9 +102,14 @@ def _run(options: Options) -> int:
     try:
         experiment.evaluator.prepare()
         notes = workdir.enter(folder, experiment)
-        session.run(experiment, folder, _workers(options, experiment.lag), options.address, notes)
+        where = session.Where(loading.split_variant(options.config)[0], folder, _workers(options, experiment), options.address)
+        session.run(experiment, where, notes)
     except (DataUnavailable, JournalError, SetupFailed) as error:
         raise UsageError(str(error)) from error
+    except OSError as error:
+        if not no_room(error):
+            raise
+        raise UsageError(f"{folder}: {error.strerror}; free some space, then give the same command again") from error
     return _OK
 
 
@@ -112,11 +117,11 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _workers(options: Options, lag: int) -> int:
-    """As many as asked for, or one a core; more than the lag could never be busy."""
+def _workers(options: Options, experiment: Any) -> int:
+    """As many as asked for, or as the cores hold; more than the lag could never be busy."""
     if options.workers is not None:
         return options.workers
-    return min(os.cpu_count() or 1, lag)
+    return max(1, min((os.cpu_count() or 1) // experiment.per_worker.cpus, experiment.lag))
 
 
 def _default_folder(config: str) -> Path:

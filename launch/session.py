@@ -1,45 +1,65 @@
 """One session of a run: controller, displays, closing, files."""
 
 import contextlib
-import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from isozyme.evaluators import process
-from isozyme.launch import closing, outputs, summary
+from isozyme.evaluators.protocol import stages_of
+from isozyme.launch import closing, loading, outputs, summary
+from isozyme.launch.bill import Bill
 from isozyme.launch.display import Display
 from isozyme.launch.experiment import Experiment
-from isozyme.launch.loading import MODULE_PREFIX
 from isozyme.launch.tensorboard_writer import TensorBoardWriter
+from isozyme.search.assessment import Assessor
+from isozyme.search.cluster import sources
 from isozyme.search.controller import Controller
 from isozyme.search.executors import Executor, InProcessExecutor
 from isozyme.search.journal import Journal
+from isozyme.search.objectives import cost_of
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
 
 
-def run(experiment: Experiment, folder: Path, workers: int, address: str | None, notes: list[str]) -> None:
+class Where(NamedTuple):
+    """Where a session evaluates.
+
+    Attributes:
+      config: the experiment's file, whose neighbours reach the workers.
+      folder: the run folder, entered.
+      workers: Ray actors, or 0 for this process.
+      address: of a Ray cluster, or None.
+    """
+
+    config: Path
+    folder: Path
+    workers: int
+    address: str | None
+
+
+def run(experiment: Experiment, where: Where, notes: list[str]) -> None:
     """Runs or resumes `experiment` in its run folder, and prints the summary.
 
     Args:
       experiment: checked, its data prepared.
-      folder: the run folder, entered.
-      workers: Ray actors, or 0 for this process.
-      address: of a Ray cluster, or None.
+      where: it runs.
       notes: warnings to print first.
     """
-    console = Console()
+    console, folder = Console(), where.folder
     for note in notes:
-        console.print(f"warning: {note}", highlight=False, markup=False, soft_wrap=True)
+        _warn(console, note)
+    stages = stages_of(experiment.evaluator)
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(contextlib.closing(Journal.open(folder)))
-        executor = stack.enter_context(contextlib.closing(_executor(experiment, workers, address, console)))
-        writer = TensorBoardWriter(folder, experiment)
+        executor = stack.enter_context(contextlib.closing(_executor(experiment, where, console)))
+        bill = Bill(experiment, journal, where.workers, where.address)
+        writer = TensorBoardWriter(folder, experiment, bill)
         trials = _trials(experiment, journal, console)
-        display = Display(console, experiment.objectives[0], trials)
+        display = Display(console, experiment.objectives[0], experiment.budget)
         controller = Controller(
             experiment.space,
             experiment.search,
@@ -48,33 +68,42 @@ def run(experiment: Experiment, folder: Path, workers: int, address: str | None,
             executor,
             experiment.seed,
             experiment.lag,
-            experiment.hurdle,
-            [writer, _FrontFile(folder), display],
+            stages=stages,
+            hurdle=experiment.hurdle,
+            asynchronous=experiment.asynchronous,
+            listeners=[bill, writer, _FrontFile(folder), display],
         )
         stack.callback(writer.close, controller.progress)
-        progress = _search(controller, trials, display, console)
+        stop = bill.limit(experiment.budget, controller.progress)
+        with display, _warnings_to(console):
+            progress = controller.run(trials, experiment.budget.evaluations, stop)
+        bill.settle()
         outputs.write_front(folder, progress.archive)
-        result = closing.close(experiment, controller)
+        assessor = Assessor(experiment.space, journal, executor, stages)
+        result = closing.close(experiment, progress, assessor)
+        bill.settle()
         if result is not None:
             _write_winner(experiment, folder, result, journal)
-        summary.show(console, experiment, folder, progress, result)
+        summary.show(console, experiment, folder, progress, result, bill.cost(progress))
 
 
-def _trials(experiment: Experiment, journal: Journal, console: Console) -> int:
+def _warn(console: Console, text: str) -> None:
+    console.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _trials(experiment: Experiment, journal: Journal, console: Console) -> int | None:
     """The budget, but never less than an earlier session finished: its winner and front are not to be lost."""
-    done = journal.count()
-    if done > experiment.budget.trials:
-        text = f"warning: this run has {done} trials already, more than the budget of {experiment.budget.trials}"
-        console.print(f"{text}; all of them count", highlight=False, markup=False, soft_wrap=True)
-    return max(done, experiment.budget.trials)
+    done, budget = journal.count(), experiment.budget.trials
+    if budget is not None and done > budget:
+        _warn(console, f"this run has {done} trials already, more than the budget of {budget}; all of them count")
+    return None if budget is None else max(done, budget)
 
 
-def _search(controller: Controller, trials: int, display: Display, console: Console) -> Progress:
-    with display, warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: console.print(
-            f"warning: {message}", markup=False, soft_wrap=True
-        )
-        return controller.run(trials)
+@contextlib.contextmanager
+def _warnings_to(console: Console) -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: _warn(console, str(message))
+        yield
 
 
 class _FrontFile:
@@ -88,24 +117,30 @@ class _FrontFile:
             outputs.write_front(self._folder, progress.archive)
 
 
-def _executor(experiment: Experiment, workers: int, address: str | None, console: Console) -> Executor:
+def _executor(experiment: Experiment, where: Where, console: Console) -> Executor:
     def announce() -> None:
-        where = f"the cluster at {address}" if address else "this machine"
-        text = f"starting {workers} workers on {where}; each compiles its executables once"
+        place = f"the cluster at {where.address}" if where.address else "this machine"
+        text = f"starting {where.workers} workers on {place}; each compiles its executables once"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    if workers == 0:
-        return InProcessExecutor(experiment.evaluator, experiment.space, experiment.seed)
-    from isozyme.search.ray_executor import RayExecutor
+    hurdle = experiment.hurdle
+    cost = cost_of(hurdle.metric, experiment.objectives) if hurdle is not None else None
+    arguments = (experiment.evaluator, experiment.space, experiment.seed)
+    if where.workers == 0:
+        return InProcessExecutor(*arguments, cost, experiment.time_limit)
+    from isozyme.search.cluster.connection import Resources
+    from isozyme.search.cluster.executor import RayExecutor
 
+    share = experiment.per_worker
     return RayExecutor(
-        experiment.evaluator,
-        experiment.space,
-        experiment.seed,
-        workers,
-        address,
-        process.environment(),
-        by_value=[name for name in sys.modules if name.startswith(MODULE_PREFIX)],
+        *arguments,
+        where.workers,
+        where.address,
+        process.environment(share.cpus),
+        cost=cost,
+        limit=experiment.time_limit,
+        resources=Resources(share.cpus, share.gpus, int(share.memory_gb * 1e9)),
+        sources=sources.beside(where.config, loading.module_name(where.config)),
         on_start=announce,
     )
 

@@ -8,10 +8,18 @@ from rich.table import Table
 from isozyme.evaluators.protocol import SPLITS, Outcome
 from isozyme.launch.closing import Closing
 from isozyme.launch.experiment import Experiment
+from isozyme.search.cost import Cost, lines
 from isozyme.search.progress import Progress
 
 
-def show(console: Console, experiment: Experiment, folder: Path, progress: Progress, closing: Closing | None) -> None:
+def show(
+    console: Console,
+    experiment: Experiment,
+    folder: Path,
+    progress: Progress,
+    closing: Closing | None,
+    cost: Cost | None,
+) -> None:
     """Prints the summary of a finished run."""
     hits = sum(progress.hits.values())
     console.rule("finished")
@@ -25,6 +33,8 @@ def show(console: Console, experiment: Experiment, folder: Path, progress: Progr
     _print(
         console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv"
     )
+    for line in lines(cost) if cost is not None else ():
+        _print(console, line)
     if closing is None:
         _print(console, "no trial was scored, so there is no winner; look at the reasons above")
     else:
@@ -40,7 +50,7 @@ def show(console: Console, experiment: Experiment, folder: Path, progress: Progr
         f"python launch/report.py trials {folder} --jsonl",
     ):
         _print(console, f"  {command}")
-    _print(console, f"  the same command with --config.budget.trials={2 * experiment.budget.trials} goes on from here")
+    _print(console, f"  the same command with --config.budget.trials={2 * progress.trials} goes on from here")
 
 
 def _table(experiment: Experiment, closing: Closing) -> Table:

@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from isozyme.launch.bill import Bill
 from isozyme.launch.experiment import Experiment
 from isozyme.launch.overrides import paths
+from isozyme.search.cost import scalars
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
 
@@ -16,8 +18,8 @@ _PICTURE_EVERY = 30.0
 class TensorBoardWriter:
     """A listener of the controller; steps are trial numbers."""
 
-    def __init__(self, folder: Path, experiment: Experiment) -> None:
-        self._folder, self._experiment = folder, experiment
+    def __init__(self, folder: Path, experiment: Experiment, bill: Bill) -> None:
+        self._folder, self._experiment, self._bill = folder, experiment, bill
         self._writer: Any = None  # Made with the first new trial: a session without any leaves no file.
         self._scalars_at = self._picture_at = 0.0
         self._pictured: list[int] = []
@@ -58,8 +60,16 @@ class TensorBoardWriter:
         }
         if progress.best is not None:
             values |= {f"best/{name}": value for name, value in sorted(progress.best.metrics.items())}
+        cost = self._bill.cost(progress)
+        if cost is not None:
+            values |= scalars(cost, self._best_score(progress))
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
+
+    def _best_score(self, progress: Progress) -> float | None:
+        """The best score where more is better: of a cost, nothing per kWh can be said."""
+        objective = self._experiment.objectives[0]
+        return progress.best.metrics[objective.metric] if progress.best and objective.sign < 0 else None
 
     def _hparams(self) -> None:
         from tensorboardX.summary import hparams

@@ -1,28 +1,54 @@
 """Ask-and-tell algorithms, objectives, the journal and the controller that ties them together."""
 
+from isozyme.search.algorithms import (
+    ALGORITHMS,
+    NSGA2,
+    Crossover,
+    HillClimbing,
+    Islands,
+    Mutation,
+    RandomSearch,
+    RegularizedEvolution,
+    Restarts,
+    SuccessiveHalving,
+)
 from isozyme.search.controller import Controller
-from isozyme.search.hurdles import QuantileHurdle
+from isozyme.search.exam import examine
+from isozyme.search.hurdles import QuantileHurdle, halving_bands
 from isozyme.search.journal import Journal, JournalError
-from isozyme.search.objectives import Maximize, Minimize, Objective
+from isozyme.search.objectives import AtLeast, AtMost, Constraint, Maximize, Minimize, Objective
+from isozyme.search.operators import OperatorStatistics
 from isozyme.search.pareto import ParetoArchive
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Algorithm, Proposal, Trial
-from isozyme.search.random_search import RandomSearch
-from isozyme.search.regularized_evolution import RegularizedEvolution
 
 __all__ = [
+    "ALGORITHMS",
+    "NSGA2",
     "Algorithm",
+    "AtLeast",
+    "AtMost",
+    "Constraint",
     "Controller",
+    "Crossover",
+    "HillClimbing",
+    "Islands",
     "Journal",
     "JournalError",
     "Maximize",
     "Minimize",
+    "Mutation",
     "Objective",
+    "OperatorStatistics",
     "ParetoArchive",
     "Progress",
     "Proposal",
     "QuantileHurdle",
     "RandomSearch",
     "RegularizedEvolution",
+    "Restarts",
+    "SuccessiveHalving",
     "Trial",
+    "examine",
+    "halving_bands",
 ]

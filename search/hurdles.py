@@ -1,45 +1,114 @@
-"""Hurdles: who goes on from the short run to the full one."""
+"""Hurdles: who goes on from one stage of an evaluation to the next."""
 
+import math
 from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyglove as pg
 
+from isozyme.search.objectives import Objective, cost_of
 from isozyme.search.protocol import Trial
 
 
 @pg.members(
     [
-        ("metric", pg.typing.Str("short_loss"), "Cost after the short run; less is better."),
+        (
+            "metric",
+            pg.typing.Str("short_loss"),
+            "What is compared; less is better unless an objective says otherwise.",
+        ),
         (
             "quantile",
             pg.typing.Float(0.75, min_value=0.0, max_value=1.0),
             "Share of recent evaluations that would pass.",
         ),
-        ("window", pg.typing.Int(100, min_value=1), "How many of the latest evaluations count."),
-        ("warmup", pg.typing.Int(20, min_value=1), "Evaluations before the hurdle stands."),
+        ("window", pg.typing.Int(100, min_value=1), "How many of a stage's latest evaluations count."),
+        ("warmup", pg.typing.Int(20, min_value=1), "Evaluations of a stage before its hurdle stands."),
     ]
 )
 class QuantileHurdle(pg.Object):
-    """A rolling quantile over unique evaluations, as AutoML-Zero's hurdles (arXiv 2003.03384, section 3.2)."""
+    """A hurdle after every stage but the last: a rolling quantile of the costs of those that ran the stage.
+
+    With quantile 0.25 the hurdle of AutoML-Zero (arXiv 2003.03384, section 3.2); with 0.5 the halving hurdles of Primer
+    (arXiv 2109.08668, appendix), each of which passes half, whatever the scale of the costs: see `halving_bands`.
+    """
 
     metric: str
     quantile: float
     window: int
     warmup: int
 
-    def setup(self) -> None:
-        """Starts afresh."""
-        self._costs: deque[float] = deque(maxlen=self.window)
+    def setup(self, objectives: Sequence[Objective], stages: int) -> None:
+        """Starts afresh, with `stages - 1` hurdles."""
+        self._cost = cost_of(self.metric, objectives)
+        self._costs: list[deque[float]] = [deque(maxlen=self.window) for _ in range(stages - 1)]
+        self._thresholds: list[float | None] = [None] * (stages - 1)
 
-    def threshold(self) -> float | None:
-        """The largest cost that passes, or None while all do."""
-        if len(self._costs) < self.warmup:
-            return None
-        return float(np.quantile(self._costs, self.quantile))
+    def cost(self, metrics: Mapping[str, float]) -> float:
+        """What is compared with a threshold; infinite where the metric is missing."""
+        return self._cost(metrics)
+
+    def thresholds(self) -> tuple[float | None, ...]:
+        """For each stage but the last the largest cost that goes on, or None while everything does."""
+        return tuple(self._thresholds)
 
     def feedback(self, trial: Trial) -> None:
-        """Counts an evaluation; twins were counted when their owner ran."""
-        cost = trial.metrics.get(self.metric)
-        if trial.cached_from is None and cost is not None:
-            self._costs.append(cost)
+        """Counts the stages that the trial evaluated itself; those taken from a twin were counted when that one ran."""
+        for stage in range(trial.taken, min(len(trial.stages), len(self._costs))):
+            cost = self._cost(trial.stages[stage])
+            if math.isfinite(cost):
+                self._costs[stage].append(cost)
+                self._stand(stage)
+
+    def _stand(self, stage: int) -> None:
+        costs = self._costs[stage]
+        if len(costs) >= self.warmup:
+            self._thresholds[stage] = float(np.quantile(costs, self.quantile))
+
+    def snapshot(self) -> dict[str, Any]:
+        """The costs that count, oldest first."""
+        return {"costs": [list(costs) for costs in self._costs]}
+
+    def restore(self, snapshot: Any) -> None:
+        """Takes in a snapshot, after `setup`."""
+        for stage, costs in enumerate(snapshot["costs"]):
+            self._costs[stage].extend(costs)
+            self._stand(stage)
+
+
+class Bands(NamedTuple):
+    """How an evaluation is cut at its hurdles; all in the unit of the total.
+
+    Attributes:
+      bands: length of each stage.
+      hurdles: where the hurdles stand, from the start.
+      mean: expected cost of a candidate.
+    """
+
+    bands: tuple[float, ...]
+    hurdles: tuple[float, ...]
+    mean: float
+
+    @property
+    def saving(self) -> float:
+        """How many times more an evaluation without hurdles costs."""
+        return sum(self.bands) / self.mean
+
+
+def halving_bands(total: float, hurdles: int, share: float = 0.5) -> Bands:
+    """Stages that all cost the same in expectation: one that fewer reach lasts longer (Primer, arXiv 2109.08668).
+
+    >>> halving_bands(31.0, 4)
+    Bands(bands=(1.0, 2.0, 4.0, 8.0, 16.0), hurdles=(1.0, 3.0, 7.0, 15.0), mean=5.0)
+
+    Args:
+      total: cost of a whole evaluation.
+      hurdles: how many; there is one band more.
+      share: of the candidates that each hurdle passes, over 0.
+    """
+    lengths = [share**-i for i in range(hurdles + 1)]
+    unit = total / sum(lengths)
+    bands = tuple(unit * length for length in lengths)
+    return Bands(bands, tuple(sum(bands[: i + 1]) for i in range(hurdles)), unit * len(bands))

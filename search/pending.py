@@ -105,4 +105,5 @@ class Pending:
             self._static.hex(), behaviour.key.hex() if behaviour is not None else "",
             None if self.owns else self.owner, self._hit, self._seconds, now, self.proposal.operator,
             stages, seconds, taken, math.fsum(seconds[:taken]), self._cpu_seconds, self._attempts, self._worker,
+            self.proposal.note,
         )  # fmt: skip

@@ -20,12 +20,14 @@ class Proposal:
       parents: numbers of the trials it descends from.
       operator: which variation made it, for statistics: 'mutate', 'cross', 'random', ….
       stages: run only the first so many stages of the evaluator; None runs all of them.
+      note: whatever text the algorithm wants to find again in the trial.
     """
 
     candidate: Any
     parents: tuple[int, ...] = ()
     operator: str = ""
     stages: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Trial:
       saved_seconds: wall time that the stages taken had cost their trials.
       attempts: how often its evaluation was started; 0 for a twin.
       worker: the name of the process that evaluated it.
+      note: of the proposal.
     """
 
     number: int
@@ -73,6 +76,7 @@ class Trial:
     cpu_seconds: float = 0.0
     attempts: int = 0
     worker: str = ""
+    note: str = ""
 
     @property
     def owns(self) -> bool:

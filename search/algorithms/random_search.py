@@ -1,6 +1,7 @@
 """Random search: the control of every experiment."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyglove as pg
@@ -13,15 +14,25 @@ from isozyme.spaces.protocol import Space
 class RandomSearch(pg.Object):
     """Proposes independent random candidates."""
 
-    def setup(self, space: Space, objectives: Sequence[Objective]) -> None:
+    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
         """Starts afresh."""
-        del objectives
+        del objectives, stages
         self._space = space
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
         """A random candidate; for trial 0 the space's starting point, to compare with."""
-        return Proposal(self._space.random(rng) if number else self._space.initial(rng))
+        if number == 0:
+            return Proposal(self._space.initial(rng), operator="initial")
+        return Proposal(self._space.random(rng), operator="random")
 
     def feedback(self, trial: Trial) -> None:
         """Learns nothing."""
         del trial
+
+    def snapshot(self) -> dict[str, Any]:
+        """Nothing to keep."""
+        return {}
+
+    def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
+        """Nothing to take in."""
+        del snapshot, trial

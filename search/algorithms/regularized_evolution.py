@@ -1,30 +1,31 @@
 """Regularized (aging) evolution: Real, Aggarwal, Huang, Le, AAAI 2019, arXiv 1802.01548, algorithm 1."""
 
-import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyglove as pg
 
-from isozyme.evaluators.protocol import Status
+from isozyme.search.algorithms.population import Member, member, tournament
+from isozyme.search.algorithms.variation import Mutation, Variation
 from isozyme.search.objectives import Objective
 from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
+
+_VARIATION: Any = pg.typing.Any(Mutation())  # pyright: ignore[reportCallIssue]
 
 
 @pg.members(
     [
         ("population_size", pg.typing.Int(100, min_value=1), "P: the newest trials, from which parents are drawn."),
-        (
-            "tournament_size",
-            pg.typing.Int(25, min_value=1),
-            "S: drawn uniformly with replacement; the best is the parent.",
-        ),
+        ("tournament_size", pg.typing.Int(25, min_value=1), "S: drawn uniformly; the best is the parent."),
+        ("replacement", pg.typing.Bool(True), "Whether a tournament may draw a member twice; in Primer it may not."),
+        ("variation", _VARIATION, "Makes a child of its parents."),
     ]
 )
 class RegularizedEvolution(pg.Object):
-    """The first P proposals are the space's initial candidates; each later one is a mutated tournament winner.
+    """The first P proposals are the space's initial candidates; each later one is a child of tournament winners.
 
     The population is a queue: each trial leaves after P further ones, however good it is. A trial without a full
     score (a failure, or stopped at a hurdle) takes its place in the queue and loses every tournament against one with.
@@ -32,22 +33,34 @@ class RegularizedEvolution(pg.Object):
 
     population_size: int
     tournament_size: int
+    replacement: bool
+    variation: Any
 
-    def setup(self, space: Space, objectives: Sequence[Objective]) -> None:
+    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
         """Empties the population."""
+        del stages
         self._space, self._objective = space, objectives[0]
-        self._population: deque[tuple[float, Trial]] = deque(maxlen=self.population_size)
-        self._size = self.tournament_size
+        self._vary: Variation = self.variation
+        self._initial, self._sample, self._replacement = self.population_size, self.tournament_size, self.replacement
+        self._population: deque[Member] = deque(maxlen=self._initial)
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The child of a tournament's winner; ties keep the first drawn."""
-        if number < self.population_size or not self._population:
-            return Proposal(self._space.initial(rng))
-        drawn = rng.integers(len(self._population), size=self._size).tolist()
-        _, parent = min((self._population[i] for i in drawn), key=lambda member: member[0])
-        return Proposal(self._space.mutate(parent.candidate, rng), (parent.number,))
+        """A child; for the first P trials, and as long as none has finished, a starting point."""
+        if number < self._initial or not self._population:
+            return Proposal(self._space.initial(rng), operator="initial")
+        winners = [
+            tournament(self._population, self._sample, rng, self._replacement) for _ in range(self._vary.parents)
+        ]
+        return self._vary(self._space, winners, rng)
 
     def feedback(self, trial: Trial) -> None:
         """Appends the trial; the oldest one leaves."""
-        cost = self._objective.cost(trial.metrics) if trial.status is Status.OK else math.inf
-        self._population.append((cost, trial))
+        self._population.append(member(trial, self._objective))
+
+    def snapshot(self) -> dict[str, Any]:
+        """The population, oldest first."""
+        return {"population": [one.number for one in self._population]}
+
+    def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
+        """Fills the population again."""
+        self._population.extend(member(trial(number), self._objective) for number in snapshot["population"])

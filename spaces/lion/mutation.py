@@ -5,7 +5,7 @@ program is drawn again, so that every child is valid.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -13,19 +13,27 @@ from isozyme.spaces.lion.operations import OPERATIONS, TREE
 from isozyme.spaces.lion.program import INPUTS, LITERAL_LIMIT, Argument, Program, Statement, check, infer
 from isozyme.spaces.protocol import InvalidCandidate
 
+Operator = Callable[[Program, np.random.Generator], Program | None]
+
 _NAMES = tuple(OPERATIONS)
 _TRIES = 100
 _LONGEST_RANDOM = 20  # statements
 
 
-def mutate(program: Program, rng: np.random.Generator, max_statements: int) -> Program:
-    """A valid child that differs from `program` in one statement; at `max_statements` nothing is inserted."""
+def operators(max_statements: int) -> dict[str, Operator]:
+    """What a child differs in, by name; at `max_statements` nothing is inserted."""
+
+    def bounded_insert(program: Program, rng: np.random.Generator) -> Program | None:
+        return insert(program, rng) if len(program.statements) < max_statements else None
+
+    return {"insert": bounded_insert, "delete": delete, "modify": modify}
+
+
+def mutate(program: Program, rng: np.random.Generator, among: Mapping[str, Operator]) -> Program:
+    """A valid child of `program`: operators are drawn until one applies."""
+    choices = tuple(among.values())
     while True:
-        kind = int(rng.integers(3))
-        if kind == 0:
-            child = insert(program, rng) if len(program.statements) < max_statements else None
-        else:
-            child = (delete if kind == 1 else modify)(program, rng)
+        child = choices[rng.integers(len(choices))](program, rng)
         if child is not None:
             return child
 

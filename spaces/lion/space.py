@@ -35,6 +35,7 @@ class OptimizerPrograms(pg.Object):
     def _on_bound(self) -> None:
         super()._on_bound()
         self._longest = self.max_statements  # Reading a symbolic field takes longer than half a mutation.
+        self._operators = mutation.operators(self._longest)
         self._start = NAMED[self.start] if self.start in NAMED else self._read_start()
 
     def _read_start(self) -> Program:
@@ -57,9 +58,14 @@ class OptimizerPrograms(pg.Object):
         """A random valid program of up to 20 statements."""
         return mutation.random(rng, self._longest)
 
+    @property
+    def operators(self) -> Mapping[str, mutation.Operator]:
+        """Insert, delete and modify, each of which returns None where it does not apply."""
+        return self._operators
+
     def mutate(self, candidate: Program, rng: np.random.Generator) -> Program:
         """A valid child: one statement inserted, deleted or modified."""
-        return mutation.mutate(candidate, rng, self._longest)
+        return mutation.mutate(candidate, rng, self._operators)
 
     def validate(self, candidate: Program) -> str | None:
         """The reason why a program is outside the space, or None."""

@@ -36,7 +36,7 @@ SMALL = (
     "--patch=cheaper?factor=4",
 )
 # All of a trial but its timings.
-_TRAJECTORY = "trial, status, reason, candidate, key, cached_from, parents, metrics, static_key, hit"
+_TRAJECTORY = "trial, status, reason, candidate, key, cached_from, parents, metrics, static_key, hit, taken, operator"
 # An experiment of a user's own, with an evaluator that only its file defines: quick, and needs no data.
 OWN_CONFIG = '''
 """Smallest mean update."""

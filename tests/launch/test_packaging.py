@@ -157,7 +157,7 @@ def test_a_forbidden_import_is_found(
     ("file", "line"),
     [
         ("search/a.py", "from isozyme.evaluators.protocol import Job"),
-        ("search/ray_executor.py", "import ray"),
+        ("search/cluster/executor.py", "import ray"),
         ("launch/a.py", "from isozyme.search import Journal"),
         ("hashing/a.py", "from isozyme.hashing.digest import digest"),
     ],

@@ -59,10 +59,14 @@ def test_trials_jsonl_prints_every_trial_in_order(trials: list[dict[str, Any]]) 
 
 def test_trials_jsonl_is_the_journal(finished: Finished, trials: list[dict[str, Any]]) -> None:
     """What report.py prints is what the database holds."""
-    names = ("trial", "status", "reason", "candidate", "key", "cached_from", "parents", "metrics", "static_key", "hit")
+    names = (
+        "trial", "status", "reason", "candidate", "key", "cached_from", "parents", "metrics", "static_key", "hit",
+        "taken", "operator",
+    )  # fmt: skip
     stored = [dict(zip(names, row, strict=True)) for row in trajectory(finished.folder)]
     for row in stored:
         row["metrics"], row["parents"] = json.loads(row["metrics"]), json.loads(row["parents"])
+        row["key"], row["static_key"] = row["key"].hex(), row["static_key"].hex()
     assert [{name: row[name] for name in names} for row in trials] == stored
 
 
@@ -82,7 +86,10 @@ def test_failures_have_reasons_and_ok_trials_have_none(trials: list[dict[str, An
 
 
 def test_a_hit_takes_its_twins_result(trials: list[dict[str, Any]]) -> None:
-    """Twins name the trial that was evaluated and share its status, key and metrics of behaviour."""
+    """Twins name the owner of their behaviour and share its key and the metrics of every stage that both went through.
+
+    Hurdles differ from trial to trial: one may have been stopped where the other went on.
+    """
     twins = [row for row in trials if row["cached_from"] is not None]
     assert twins
     assert len(twins) < len(trials)
@@ -90,10 +97,14 @@ def test_a_hit_takes_its_twins_result(trials: list[dict[str, Any]]) -> None:
         owner = trials[twin["cached_from"]]
         assert owner["trial"] < twin["trial"]
         assert owner["cached_from"] is None
-        for name in ("status", "reason", "key"):
-            assert twin[name] == owner[name]
-        behaviour = {name: value for name, value in twin["metrics"].items() if name not in FORM}
-        assert behaviour == {name: value for name, value in owner["metrics"].items() if name not in FORM}
+        assert twin["key"] == owner["key"]
+        stages = min(len(twin["stages"]), len(owner["stages"]))
+        assert twin["stages"][:stages] == owner["stages"][:stages]
+        assert (twin["attempts"] == 0) == (twin["taken"] == len(twin["stages"]))
+        if "hurdle" not in (twin["status"], owner["status"]):
+            assert [twin[name] for name in ("status", "reason")] == [owner[name] for name in ("status", "reason")]
+            behaviour = {name: value for name, value in twin["metrics"].items() if name not in FORM}
+            assert behaviour == {name: value for name, value in owner["metrics"].items() if name not in FORM}
 
 
 def test_metrics_of_form_are_each_candidates_own(trials: list[dict[str, Any]]) -> None:

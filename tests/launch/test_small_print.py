@@ -12,6 +12,7 @@ from rich.console import Console
 
 from isozyme.evaluators import Status
 from isozyme.launch.display import Display
+from isozyme.launch.experiment import Budget
 from isozyme.search import Minimize, Progress, Trial
 from isozyme.search.journal import Journal
 
@@ -26,7 +27,7 @@ def test_a_reason_may_hold_square_brackets():
     trial = Trial(0, "c", (), Status.CRASHED, reason)
     progress.add(trial, restored=False)
     console = Console(file=io.StringIO(), force_terminal=True, width=200)
-    with Display(console, Minimize("loss", 1.0), 10) as display:
+    with Display(console, Minimize("loss", 1.0), Budget(10)) as display:
         display(trial, progress)
     assert "[/usr/lib/x.so] and [red]" in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
 

@@ -45,6 +45,7 @@ def trials(count, first=0):
             cpu_seconds=number / 8,
             attempts=1,
             worker="host:7",
+            note="note",
         )
 
 

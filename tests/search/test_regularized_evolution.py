@@ -1,9 +1,4 @@
-"""Regularized evolution: acceptance facts of regularized_evolution.md, section 6, and a golden trace.
-
-After an intended change of the trajectory, write the golden file anew from the checkout and read the difference:
-
-    .venv/bin/python tests/search/test_regularized_evolution.py
-"""
+"""Regularized evolution: acceptance facts of regularized_evolution.md, section 6, and primer.md, fact 14."""
 
 import json
 import math
@@ -14,17 +9,18 @@ import numpy as np
 import pytest
 
 from isozyme.evaluators.protocol import Job, Status
-from isozyme.search import Controller, Journal, RegularizedEvolution, Trial
+from isozyme.search import Controller, Journal, Mutation, RegularizedEvolution, Trial
 from isozyme.search.executors import InProcessExecutor
 from isozyme.search.objectives import Maximize
+from isozyme.search.rehearsal import PointsEvaluator, record
 from isozyme.tests.toys import OBJECTIVES, BitEvaluator, BitStrings, UniqueBitStrings, trace
 
 GOLDEN = Path(__file__).parent / "golden" / "regularized_evolution.json"
 FITNESS = (Maximize(metric="fitness", reference=0.0),)
 
 
-def evolution(population_size, tournament_size, space=None):
-    algorithm = RegularizedEvolution(population_size=population_size, tournament_size=tournament_size)
+def evolution(population_size, tournament_size, space=None, **members):
+    algorithm = RegularizedEvolution(population_size, tournament_size, **members)
     algorithm.setup(space or BitStrings(), FITNESS)
     return algorithm
 
@@ -53,11 +49,11 @@ def test_c_evaluations_of_which_p_are_random(tmp_path):
     evaluator, space = BitEvaluator(), UniqueBitStrings()
     algorithm = RegularizedEvolution(population_size=15, tournament_size=4)
     journal = Journal.open(tmp_path)
-    controller = Controller(space, algorithm, FITNESS, journal, InProcessExecutor(evaluator, space, 0), 0, 1)
-    progress = controller.run(60)
+    executor = InProcessExecutor(evaluator, space, 0)
+    progress = Controller(space, algorithm, FITNESS, journal, executor, 0, 1, stages=2).run(60)
     trials = list(journal.trials(space.from_source))
     journal.close()
-    assert len(evaluator.evaluated) == progress.unique == len(trials) == 60
+    assert len(evaluator.begun) == progress.unique == len(trials) == 60
     assert [len(trial.parents) for trial in trials] == [0] * 15 + [1] * 45
     assert len({trial.candidate for trial in trials[:15]}) > 10
     for trial in trials[15:]:
@@ -67,7 +63,7 @@ def test_c_evaluations_of_which_p_are_random(tmp_path):
 
 @pytest.mark.parametrize("population_size", [1, 2, 7])
 def test_each_trial_leaves_after_p_further_births(population_size):
-    """Fact 1: each individual is removed after exactly P further births, however good it is."""
+    """Fact 1; primer.md, fact 14: each individual is removed after exactly P further births, however good it is."""
     algorithm = evolution(population_size, 400)  # So many draws leave no member out.
     rng = np.random.default_rng(0)
     for number in range(40):
@@ -111,18 +107,43 @@ def test_tournament_of_one_does_not_climb():
     assert final[2].mean() - 0.5 > 10 * error[2]
 
 
-def test_rank_of_the_parent():
-    """Fact 4: with replacement, the best of S=3 out of P=5 has rank k with ((6-k)^3 - (5-k)^3) / 125."""
-    algorithm, rng = evolution(5, 3), np.random.default_rng(1)
+# Fact 4, P=5 and S=3: with replacement the best has rank k in (6-k)³ - (5-k)³ of 125 tournaments, without in
+# (5-k choose 2) of 10, so that ranks 4 and 5 never occur.
+RANKS = {
+    True: {k: ((6 - k) ** 3 - (5 - k) ** 3) / 125 for k in range(1, 6)},
+    False: {k: math.comb(5 - k, 2) / 10 for k in range(1, 6)},
+}
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_rank_of_the_parent(replacement):
+    """Fact 4: the exact distribution with and without replacement."""
+    algorithm, rng = evolution(5, 3, replacement=replacement), np.random.default_rng(1)
     for number, fitness in enumerate([0.3, 0.5, 0.1, 0.4, 0.2]):
         algorithm.feedback(finished(number, (0,) * 12, fitness))
     rank = {1: 1, 3: 2, 0: 3, 4: 4, 2: 5}
     draws = 10_000
     seen = Counter(rank[algorithm.propose(5, rng).parents[0]] for _ in range(draws))
-    expected = {k: draws * ((6 - k) ** 3 - (5 - k) ** 3) / 125 for k in range(1, 6)}
-    assert sum(expected.values()) == draws
+    expected = {k: draws * share for k, share in RANKS[replacement].items() if share}
+    assert sum(expected.values()) == pytest.approx(draws)
+    assert set(seen) == set(expected)
     chi_square = sum((seen[k] - expected[k]) ** 2 / expected[k] for k in expected)
-    assert chi_square < 18.47  # 99.9 % of four degrees of freedom; without replacement ranks 4 and 5 never occur.
+    assert chi_square < {5: 18.47, 3: 13.82}[len(expected)]  # 99.9 % of one degree of freedom less.
+
+
+def test_a_tournament_of_ten_out_of_ten_returns_the_best():
+    """primer.md, fact 14: tournament of 10 without replacement returns the best."""
+    rng = np.random.default_rng(2)
+    fitness = rng.permutation(10)
+    best = int(np.argmax(fitness))
+    parents = {}
+    for replacement in (False, True):
+        algorithm = evolution(10, 10, replacement=replacement)
+        for number in range(10):
+            algorithm.feedback(finished(number, (0,) * 12, float(fitness[number])))
+        parents[replacement] = {algorithm.propose(10, rng).parents[0] for _ in range(100)}
+    assert parents[False] == {best}
+    assert len(parents[True]) > 1
 
 
 def test_proposals_change_nothing():
@@ -140,19 +161,43 @@ def test_setup_starts_afresh():
     assert golden_search(used) == golden_search(used)
 
 
+def test_births_and_deaths_do_not_depend_on_the_workers():
+    """Fact 5: with k workers in any order the same number of births and deaths, and P members after the drain."""
+    for workers in (1, 3, 16):
+        algorithm = RegularizedEvolution(population_size=12, tournament_size=3)
+        events = record(algorithm, 100, PointsEvaluator(1), lag=workers, shuffled=workers > 1)
+        fed = [event.number for event in events if isinstance(event, Trial)]
+        assert sorted(fed) == list(range(100))
+        assert algorithm.snapshot()["population"] == fed[-12:]
+
+
 def test_warm_start_costs_one_evaluation(tmp_path):
     """Fact 6: P identical genomes cost one evaluation when a cache is on."""
     space, evaluator = BitStrings(start=(0, 1) * 6), BitEvaluator()
     algorithm = RegularizedEvolution(population_size=50, tournament_size=2)
     journal = Journal.open(tmp_path)
-    controller = Controller(space, algorithm, FITNESS, journal, InProcessExecutor(evaluator, space, 0), 0, 4)
-    progress = controller.run(50)
+    executor = InProcessExecutor(evaluator, space, 0)
+    progress = Controller(space, algorithm, FITNESS, journal, executor, 0, 4, stages=2).run(50)
     journal.close()
-    assert [job.candidate for job in evaluator.evaluated] == [space.start]
+    assert evaluator.begun == [space.start]
     assert (progress.trials, progress.unique, progress.hits["static"]) == (50, 1, 49)
 
 
-@pytest.mark.parametrize("status", [Status.CRASHED, Status.INVALID, Status.DIVERGED, Status.HURDLE])
+def test_identity_mutation():
+    """Fact 8: identity mutation at 0.05 proposes the parent again in 5 % of cycles."""
+    algorithm, rng = evolution(4, 2, variation=Mutation(identity=0.05)), np.random.default_rng(3)
+    for number in range(4):
+        algorithm.feedback(finished(number, (number % 2,) * 12, float(number)))
+    cycles = 10_000
+    copies = 0
+    for _ in range(cycles):
+        proposal = algorithm.propose(9, rng)
+        copies += proposal.candidate == (proposal.parents[0] % 2,) * 12
+        assert (proposal.operator == "identity") == (proposal.candidate == (proposal.parents[0] % 2,) * 12)
+    assert abs(copies / cycles - 0.05) < 3 * math.sqrt(0.05 * 0.95 / cycles)
+
+
+@pytest.mark.parametrize("status", [Status.CRASHED, Status.INVALID, Status.DIVERGED, Status.HURDLE, Status.PARTIAL])
 def test_failures_take_a_place_and_lose_tournaments(status):
     """Fact 1 holds for failures: they are born and die like others, and are no parents while anyone else is there."""
     algorithm, rng = evolution(4, 400), np.random.default_rng(0)
@@ -175,9 +220,9 @@ def golden_search(algorithm):
     rows = []
     for number in range(40):
         proposal = algorithm.propose(number, np.random.default_rng([11, number]))
-        (outcome,) = evaluator.evaluate([Job(proposal.candidate)])
-        metrics = {**outcome.metrics, **space.form(proposal.candidate)}
-        trial = Trial(number, proposal.candidate, proposal.parents, outcome.status, outcome.reason, metrics)
+        short, full = evaluator.evaluate([Job(proposal.candidate, stage=stage) for stage in range(2)])
+        metrics = {**full.metrics, **short.metrics, **space.form(proposal.candidate)}
+        trial = Trial(number, proposal.candidate, proposal.parents, full.status, full.reason, metrics)
         algorithm.feedback(trial)
         rows.append(trace(trial))
     return rows
@@ -187,11 +232,8 @@ def test_golden_trace():
     """Fact 5: the same seed gives an identical history, also from one version of this project to the next."""
     rows = golden_search(RegularizedEvolution(population_size=8, tournament_size=3))
     golden = json.loads(GOLDEN.read_text())
-    assert len(rows) == len(golden)
+    assert len(rows) == len(golden) == 40
     for row, expected in zip(rows, golden, strict=True):
-        assert row == expected | {"metrics": pytest.approx(expected["metrics"], rel=1e-12)}
-
-
-if __name__ == "__main__":
-    written = golden_search(RegularizedEvolution(population_size=8, tournament_size=3))
-    GOLDEN.write_text("[\n" + ",\n".join(json.dumps(row) for row in written) + "\n]\n")
+        assert {name: row[name] for name in expected} == expected | {
+            "metrics": pytest.approx(expected["metrics"], rel=1e-12)
+        }

@@ -1,0 +1,48 @@
+"""Stochastic hill climbing: the (1+1) evolution strategy of Rechenberg (1973) on any space."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyglove as pg
+
+from isozyme.search.algorithms.population import Member, member
+from isozyme.search.algorithms.variation import Mutation
+from isozyme.search.objectives import Objective
+from isozyme.search.protocol import Proposal, Trial
+from isozyme.spaces.protocol import Space
+
+
+class HillClimbing(pg.Object):
+    """Each proposal is a mutation of the best trial so far; of equally good ones of the latest.
+
+    So the search drifts over plateaus, which programs have many of: changes without effect are stepping stones.
+    """
+
+    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
+        """Forgets the best."""
+        del stages
+        self._space, self._objective, self._vary = space, objectives[0], Mutation()
+        self._best: Member | None = None
+
+    def propose(self, number: int, rng: np.random.Generator) -> Proposal:
+        """A neighbour of the best; a starting point as long as no trial has finished."""
+        del number
+        if self._best is None:
+            return Proposal(self._space.initial(rng), operator="initial")
+        return self._vary(self._space, [self._best], rng)
+
+    def feedback(self, trial: Trial) -> None:
+        """Moves to a trial that is no worse. While all fail, that is every one: a random walk out of the failures."""
+        found = member(trial, self._objective)
+        if self._best is None or found.cost <= self._best.cost:
+            self._best = found
+
+    def snapshot(self) -> dict[str, Any]:
+        """The best."""
+        return {"best": None if self._best is None else self._best.number}
+
+    def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
+        """Moves to the best."""
+        if snapshot["best"] is not None:
+            self._best = member(trial(snapshot["best"]), self._objective)

@@ -1,0 +1,58 @@
+"""What algorithms remember of a trial, and the tournament that draws parents."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from isozyme.evaluators.protocol import Status
+from isozyme.search.objectives import Objective
+from isozyme.search.protocol import Trial
+
+T = TypeVar("T")
+
+
+class Member(NamedTuple):
+    """A trial, as much of it as selection and variation need.
+
+    Attributes:
+      cost: less is better; infinite without a full score.
+      number: of the trial.
+      candidate: what was tried.
+    """
+
+    cost: float
+    number: int
+    candidate: Any
+
+
+def member(trial: Trial, objective: Objective) -> Member:
+    """A trial in one objective. Whatever did not get a full score (a failure, a smaller budget) costs infinitely."""
+    cost = objective.cost(trial.metrics) if trial.status is Status.OK else math.inf
+    return Member(cost, trial.number, trial.candidate)
+
+
+def _cost(one: Any) -> float:
+    return one.cost
+
+
+def tournament(
+    population: Sequence[T],
+    size: int,
+    rng: np.random.Generator,
+    replacement: bool = True,
+    key: Callable[[T], Any] = _cost,
+) -> T:
+    """The best of a uniform sample; ties keep the first drawn.
+
+    Args:
+      population: at least one member.
+      size: S, of the sample; without replacement no more than there are.
+      rng: draws the sample.
+      replacement: whether a member may be drawn more than once: with it the worst may win a tournament of any size.
+      key: the least is the best.
+    """
+    count = len(population)
+    drawn = rng.integers(count, size=size) if replacement else rng.choice(count, min(size, count), replace=False)
+    return min((population[i] for i in drawn.tolist()), key=key)
