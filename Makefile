@@ -6,7 +6,7 @@ SCRATCH := .scratch
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all drill lint bench clean
 
 demo: $(STAMP)  ## run the main job: discover an optimizer
 	$(BIN)/python launch/run.py --config launch/configs/lion.py --workdir runs/demo
@@ -16,6 +16,9 @@ test: $(STAMP) $(SCRATCH)/isozyme  ## the tests, and the doctests through a fold
 
 test-all: $(STAMP) $(SCRATCH)/isozyme  ## the tests and the long drills
 	cd $(SCRATCH) && ../$(BIN)/python -m pytest -c isozyme/setup.cfg --rootdir isozyme isozyme/tests $(ARGS)
+
+drill: $(STAMP) $(SCRATCH)/isozyme  ## kill the controller 30 times and workers 30 times; ends with what was lost
+	cd $(SCRATCH) && ../$(BIN)/python -m isozyme.tests.drill $(ARGS)
 
 lint: $(STAMP) $(SCRATCH)/isozyme  ## style, types and the arrows between rooms
 	$(BIN)/ruff check .

@@ -33,10 +33,10 @@ class Budget(pg.Object):
     hours: float | None
     kwh: float | None
 
-    def _on_bound(self) -> None:
-        super()._on_bound()
-        if not any(value is not None for value in self.sym_init_args.values()):
-            raise ValueError("budget has no limit: give trials, evaluations, hours or kwh")
+    @property
+    def limited(self) -> bool:
+        """Whether the run ends by itself."""
+        return any(value is not None for value in (self.trials, self.evaluations, self.hours, self.kwh))
 
 
 @pg.members(

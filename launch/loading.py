@@ -29,6 +29,8 @@ def load(config: str, patches: Sequence[str], overrides: Sequence[tuple[str, str
         experiment = patch(experiment, text)
     for path, value in overrides:
         experiment = override(experiment, path, value)
+    if not experiment.budget.limited:
+        raise UsageError("budget: there is no limit; give --config.budget.trials, .evaluations, .hours or .kwh")
     return experiment
 
 

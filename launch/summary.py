@@ -55,15 +55,12 @@ def show(
 
 def _table(experiment: Experiment, closing: Closing) -> Table:
     metric = experiment.objectives[0].metric
-    table = Table("", *(f"{metric}, {split}" for split in SPLITS), *_forms(experiment))
+    forms = list(experiment.space.form(closing.winner.candidate))
+    table = Table("", *(f"{metric}, {split}" for split in SPLITS), *forms)
     for name, by_split in closing.scores.items():
         scores = [_score(by_split[split], metric) for split in SPLITS]
-        table.add_row(name, *scores, *(f"{by_split['final'].metrics[form]:g}" for form in _forms(experiment)))
+        table.add_row(name, *scores, *(f"{by_split['final'].metrics[form]:g}" for form in forms))
     return table
-
-
-def _forms(experiment: Experiment) -> list[str]:
-    return list(experiment.space.form(next(iter(experiment.space.references.values()))))
 
 
 def _score(outcome: Outcome, metric: str) -> str:

@@ -1,5 +1,8 @@
 """Writes a run to TensorBoard: scalars, hparams, hypervolume, and a picture of the front."""
 
+import errno
+import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ from isozyme.launch.bill import Bill
 from isozyme.launch.experiment import Experiment
 from isozyme.launch.overrides import paths
 from isozyme.search.cost import scalars
+from isozyme.search.journal import no_room
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
 
@@ -30,10 +34,9 @@ class TensorBoardWriter:
             return  # An earlier session wrote these.
         first = self._writer is None
         if first:
-            from tensorboardX import SummaryWriter
-
-            self._writer = SummaryWriter(str(self._folder))
+            self._open()
             self._hparams()
+        self._check()
         now = time.monotonic()
         if now - self._scalars_at >= _SCALARS_EVERY or first:
             self._scalars_at = now
@@ -42,12 +45,35 @@ class TensorBoardWriter:
             self._picture_at = now
             self._picture(trial.number, progress)
 
+    def _open(self) -> None:
+        from tensorboardX import SummaryWriter
+
+        before = set(threading.enumerate())
+        self._writer = SummaryWriter(str(self._folder))
+        (self._thread,) = set(threading.enumerate()) - before
+        threading.excepthook = self._excepthook
+
+    def _excepthook(self, args: threading.ExceptHookArgs) -> None:
+        """Keeps quiet of a full disk in the thread that writes events: `_check` tells of it, in one line."""
+        full = args.thread is self._thread and isinstance(args.exc_value, OSError) and no_room(args.exc_value)
+        if not full:
+            threading.__excepthook__(args)
+
+    def _check(self) -> None:
+        if not self._thread.is_alive():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def close(self, progress: Progress) -> None:
-        """Writes the last state, if this session did anything."""
-        if self._writer is not None:
+        """Writes the last state, if this session did anything and can."""
+        if self._writer is not None and self._thread.is_alive():
             self._scalars(progress.trials - 1, progress)
             self._picture(progress.trials - 1, progress)
-            self._writer.close()
+            # Closing waits for the thread to write what is queued, for ever if the disk is full.
+            closing = threading.Thread(target=self._writer.close, daemon=True)
+            closing.start()
+            while closing.is_alive() and self._thread.is_alive():
+                closing.join(0.1)
+            closing.join(0.1)
 
     def _scalars(self, step: int, progress: Progress) -> None:
         values = {
