@@ -143,7 +143,8 @@ def pyglove_rate(trials: int) -> float:
     algorithm = pg.evolution.regularized_evolution(population_size=100, tournament_size=10)
     began = time.perf_counter()
     for example, feedback in pg.sample(template, algorithm, num_examples=trials):
-        feedback(float(sum(example)))
+        choices: Any = example
+        feedback(float(sum(choices)))
     return trials / (time.perf_counter() - began)
 
 
@@ -170,7 +171,8 @@ def main() -> None:
     unique = 0.0
     for workers in (1, 2):
         ours = Ours(workers)
-        sides = {f"isozyme, {workers} worker(s), journal on": (ours, trials)}
+        sides: dict[str, tuple[Callable[[int], float], int]] = {}
+        sides[f"isozyme, {workers} worker(s), journal on"] = (ours, trials)
         sides[f"bare Ray calls, {workers} actor(s)"] = (actor_calls(workers), trials // 2)
         if workers == 2:
             sides |= {

@@ -17,6 +17,7 @@ import random
 import statistics
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +53,7 @@ class Sleeping:
         return [Outcome(Status.OK, None, {"score": self._score(job.candidate)}) for job in jobs]
 
     def _score(self, choices: tuple[int, ...]) -> float:
-        return float(sum((i + 1) * (a != b) for i, (a, b) in enumerate(zip(choices, choices[1:], strict=False))))
+        return float(sum((i + 1) * (a != b) for i, (a, b) in enumerate(pairwise(choices))))
 
 
 class Run(NamedTuple):
@@ -124,7 +125,9 @@ def main() -> None:
 
 def report(runs: dict[tuple[bool, int], list[Run]], same: bool, trials: int, repeats: int) -> None:
     """Prints the table and the JSON line."""
-    title = f"{platform.machine()}, {os.cpu_count()} cores, {_WORKERS} workers, seed 0, {trials} trials, {repeats} repeats"
+    title = (
+        f"{platform.machine()}, {os.cpu_count()} cores, {_WORKERS} workers, seed 0, {trials} trials, {repeats} repeats"
+    )
     table = Table("order", "lag / workers", "s: median", "utilisation: median", "least", "most", title=title)
     for (asynchronous, factor), each in sorted(runs.items()):
         shares = [run.utilisation for run in each]

@@ -4,10 +4,10 @@
 
 One search of a million trials (--quick: a hundred thousand), with the journal on, in this process: regularized
 evolution on 20 four-way decisions. The evaluator's scores are a digest of the candidate, so that the search never
-settles and nearly all behaviours are new, which is the worst case for keys and memory. The cost at 10^3 trials is the mean over fresh
-runs of as many trials, before and after the long one; at 10^4 and more it is the mean over the last tenth. Memory is
-what the process holds of the machine's (resident set). Resuming is opening the journal, restoring the search, and
-proposing and finishing one more trial.
+settles and nearly all behaviours are new, which is the worst case for keys and memory. The cost at 10^3 trials is the
+mean over fresh runs of as many trials, before and after the long one; at 10^4 and more it is the mean over the last
+tenth. Memory is what the process holds of the machine's (resident set). Resuming is opening the journal, restoring the
+search, and proposing and finishing one more trial.
 """
 
 import argparse

@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from isozyme.evaluators.protocol import Evaluator, Job, Outcome, Status

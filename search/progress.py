@@ -3,7 +3,7 @@
 import bisect
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,7 +49,7 @@ class Progress:
         self.leaders: list[Trial] = []
         self.archive = ParetoArchive(objectives)
         self.operators = OperatorStatistics(objectives[0])
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.cpu_seconds = 0.0
         self.saved_seconds = 0.0
         self._cost = objectives[0].cost
@@ -124,8 +124,9 @@ class Progress:
         """Takes in a snapshot; all of its trials count as restored."""
         self.trials = self.restored = snapshot["trials"]
         self.unique = snapshot["unique"]
-        for name in ("hits", "statuses", "reasons", "seconds"):
-            setattr(self, name, Counter(snapshot[name]))
+        self.hits, self.statuses = Counter(snapshot["hits"]), Counter(snapshot["statuses"])
+        self.reasons = Counter(snapshot["reasons"])
+        self.seconds = defaultdict(float, snapshot["seconds"])
         self.best = None if snapshot["best"] is None else trial(snapshot["best"])
         self.leaders = [trial(number) for number in snapshot["leaders"]]
         for number in snapshot["front"]:

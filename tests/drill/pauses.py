@@ -3,6 +3,7 @@
 import math
 import random
 import time
+from itertools import pairwise
 
 import numpy as np
 import pyglove as pg
@@ -40,7 +41,7 @@ class Pausing(pg.Object):
     def _evaluate(self, job):
         time.sleep(self.pause * random.random())
         choices = job.candidate
-        pairs = [self._pairs[i, a, b] for i, (a, b) in enumerate(zip(choices, choices[1:], strict=False))]
+        pairs = [self._pairs[i, a, b] for i, (a, b) in enumerate(pairwise(choices))]
         if job.stage == 0:
             return Outcome(Status.OK, None, {"short_loss": -math.fsum(pairs[:4])})
         if choices[:2] == (3, 3):

@@ -166,17 +166,24 @@ def test_interpreter_sums_by_kind(body, call):
     np.testing.assert_allclose(got, w - expected, rtol=1e-5, atol=1e-6)
 
 
+def full(evaluator, candidates, split="search"):
+    """Outcomes of the full run."""
+    return evaluator.evaluate([Job(candidate, split, stage=1) for candidate in candidates])
+
+
 def test_one_executable_a_task(evaluator):
     """Whatever the candidate, the repeat, the split or the length of the run: nothing is compiled again."""
-    jobs = [Job(p) for p in [*NAMED.values(), *(walk(seed, 10) for seed in range(5))]]
-    evaluator.evaluate([*jobs, Job(NAMED["lion"], "selection"), Job(NAMED["lion"], "final")])
+    programs = [*NAMED.values(), *(walk(seed, 10) for seed in range(5))]
+    evaluator.evaluate([Job(p, stage=stage) for p in programs for stage in range(2)])
+    for split in ("selection", "final"):
+        full(evaluator, [NAMED["lion"]], split)
     assert [runner.compilations() for runner in evaluator._runners] == [1, 1, 1]
 
 
 def test_metrics(evaluator):
     """Mean loss over tasks relative to a uniform guess, accuracy, both for each task, and the short run's loss."""
-    (outcome,) = evaluator.evaluate([Job(NAMED["sgd_momentum"])])
-    metrics = outcome.metrics
+    short, outcome = evaluator.evaluate([Job(NAMED["sgd_momentum"], stage=stage) for stage in range(2)])
+    metrics = short.metrics | outcome.metrics
     names = ["digits", "cnn", "text"]
     assert outcome.status is Status.OK
     assert set(metrics) == {"short_loss", "loss", "accuracy"} | {
@@ -191,7 +198,7 @@ def test_metrics(evaluator):
 def test_learning_is_real(evaluator):
     """An optimizer that does nothing stays at chance level; one that learns does not."""
     text = f"{HEAD}    u = g * 0.0\n    return u, v1, v2\n"
-    still, learning = evaluator.evaluate([Job(SPACE.from_source(text)), Job(NAMED["sgd_momentum"])])
+    still, learning = full(evaluator, [SPACE.from_source(text), NAMED["sgd_momentum"]])
     assert still.metrics["loss"] == pytest.approx(1.0, abs=0.1)
     assert learning.metrics["accuracy/digits"] > 0.3
     assert still.metrics["accuracy/digits"] < 0.2
@@ -203,9 +210,7 @@ def test_twins_score_alike(evaluator):
     source = SPACE.to_source(NAMED["adamw"])
     twin = SPACE.from_source(source.replace("w * 0.01", "0.01 * w").replace("wd", "decay"))
     assert twin != NAMED["adamw"]
-    first, _, second, again = evaluator.evaluate(
-        [Job(NAMED["adamw"]), Job(NAMED["lion"]), Job(twin), Job(NAMED["adamw"])]
-    )
+    first, _, second, again = full(evaluator, [NAMED["adamw"], NAMED["lion"], twin, NAMED["adamw"]])
     assert first.metrics == second.metrics == again.metrics
 
 
@@ -216,7 +221,7 @@ def test_seeds_and_splits():
         made = OptimizerEvaluator([perceptron(20)], repeats=1)
         made.setup(SPACE, seed)
         for split in ("search", "selection", "final"):
-            (outcome,) = made.evaluate([Job(NAMED["sgd_momentum"], split)])
+            (outcome,) = full(made, [NAMED["sgd_momentum"]], split)
             scores.setdefault((seed, split), set()).add(outcome.metrics["loss"])
     assert all(len(found) == 1 for found in scores.values())
     assert len(set.union(*scores.values())) == 6
@@ -253,19 +258,15 @@ def test_divergence_is_a_typed_result(evaluator, body):
     assert all(math.isfinite(value) for value in outcome.metrics.values())
 
 
-def test_hurdle(evaluator):
-    """The short run decides; the cost that equals the hurdle passes."""
-    (free,) = evaluator.evaluate([Job(NAMED["lion"])])
-    short = free.metrics["short_loss"]
-    passed, stopped = evaluator.evaluate(
-        [Job(NAMED["lion"], hurdle=short), Job(NAMED["lion"], hurdle=math.nextafter(short, 0))]
-    )
-    assert passed.metrics == free.metrics
-    assert stopped.status is Status.HURDLE
-    assert stopped.metrics == {"short_loss": short}
-    assert "short_loss" in str(stopped.reason)
-    (closing,) = evaluator.evaluate([Job(NAMED["lion"], "selection", hurdle=0.0)])
+def test_stages(evaluator):
+    """The short run first, on which hurdles are judged, then everything else; closing splits know the latter only."""
+    short, whole = evaluator.evaluate([Job(NAMED["lion"], stage=stage) for stage in range(2)])
+    assert list(short.metrics) == ["short_loss"]
+    assert {"loss", "accuracy", "loss/digits"} <= set(whole.metrics)
+    assert "short_loss" not in whole.metrics
+    (closing,) = full(evaluator, [NAMED["lion"]], "selection")
     assert closing.status is Status.OK
+    assert closing.metrics["loss"] != whole.metrics["loss"]
 
 
 def test_compiled_path_of_the_evaluator():
@@ -274,7 +275,7 @@ def test_compiled_path_of_the_evaluator():
     for path in ("interpreter", "compiled"):
         made = OptimizerEvaluator([perceptron(20)], repeats=1, path=path)
         made.setup(SPACE, 0)
-        scores.append(made.evaluate([Job(NAMED["discovered"])])[0].metrics)
+        scores.append(full(made, [NAMED["discovered"]])[0].metrics)
         assert json.loads(made.conditions("search"))["path"] == path
     assert scores[0] == pytest.approx(scores[1], rel=1e-5)
 
@@ -286,7 +287,7 @@ def test_large_programs_get_a_larger_executable():
     candidate = SPACE.from_source(f"{HEAD}{lines}{sums}    u = u * 0.01\n    return u, v1, v2\n")
     made = OptimizerEvaluator([perceptron(20)], repeats=1)
     made.setup(SPACE, 0)
-    outcomes = made.evaluate([Job(NAMED["lion"]), Job(candidate)])
+    outcomes = full(made, [NAMED["lion"], candidate])
     assert [o.status for o in outcomes] == [Status.OK, Status.OK]
     assert made._runners[0].compilations() == 2
 

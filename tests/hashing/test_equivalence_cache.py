@@ -73,6 +73,7 @@ def test_the_static_key_spares_the_numeric_one():
 def test_conditions_part_behaviours():
     """functional_hashing.md, section 8: a changed task or budget can never poison entries."""
     numeric = numeric_key(SPACE, (1, 0, 0, 0, 0, 0))
+    assert numeric is not None
     assert behaviour_key(numeric, "steps 10") == behaviour_key(numeric, "steps 10")
     assert behaviour_key(numeric, "steps 10") != behaviour_key(numeric, "steps 11")
     assert numeric != static_key(SPACE, (1, 0, 0, 0, 0, 0))

@@ -9,7 +9,13 @@ import pytest
 from launch_helpers import ROOT, assert_usage_error, committed, query, rows, run
 
 PAUSES = f"--config={ROOT / 'tests' / 'drill' / 'pauses.py'}"
-QUICK = (PAUSES, "--workers=0", "--config.evaluator.pause=0.004", "--config.finalists=1", "--config.search.population_size=10")
+QUICK = (
+    PAUSES,
+    "--workers=0",
+    "--config.evaluator.pause=0.004",
+    "--config.finalists=1",
+    "--config.search.population_size=10",
+)
 
 
 @pytest.fixture(scope="module")

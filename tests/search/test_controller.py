@@ -22,6 +22,7 @@ from isozyme.search import (
 from isozyme.search import controller as controller_module
 from isozyme.search.assessment import Assessor
 from isozyme.search.executors import InProcessExecutor, SetupFailed
+from isozyme.search.protocol import Exhausted
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.tests.toys import (
     LAG,
@@ -501,6 +502,30 @@ def test_a_stop_ends_the_run_and_can_be_taken_back(whole, tmp_path):
         assert search.traces == [trace(trial) for trial in whole]
 
 
+class Finite(Scripted):
+    """Ends after its last candidate."""
+
+    def propose(self, number, rng):
+        if number >= len(self._candidates):
+            raise Exhausted
+        return super().propose(number, rng)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_exhausted_algorithm_ends_the_run(asynchronous, tmp_path):
+    """All that it has proposed is evaluated and fed back, and a restart finds nothing left to do."""
+    candidates = [(1,) * i + (0,) * (12 - i) for i in range(8)]
+    for restored in (0, 8):
+        with Search(tmp_path, SMALL) as search:
+            controller = Controller(
+                SMALL, Finite(candidates), OBJECTIVES, search.journal, search.executor, SEED, LAG,
+                stages=2, asynchronous=asynchronous,
+            )  # fmt: skip
+            progress = controller.run(trials=TRIALS)
+            assert (progress.trials, progress.restored) == (8, restored)
+            assert [trial.candidate for trial in search.trials] == candidates
+
+
 class Echo(InProcessExecutor):
     """Answers everything twice."""
 
@@ -545,7 +570,7 @@ def test_resume_from_a_snapshot(k, every, whole, tmp_path, monkeypatch):
     algorithm = Counting(population_size=10, tournament_size=3)
     with Search(tmp_path, algorithm=algorithm, hurdle=hurdle()) as search:
         progress = search.run()
-        fed = algorithm.fed
+        fed = algorithm._told
         assert search.traces == [trace(trial) for trial in whole]
     usable = [number for number in taken if number + LAG - 1 <= k]
     assert fed == TRIALS - max(usable, default=0)
@@ -559,10 +584,12 @@ def test_resume_from_a_snapshot(k, every, whole, tmp_path, monkeypatch):
 class Counting(RegularizedEvolution):
     """Regularized evolution that counts what it is told."""
 
-    fed = 0
+    def setup(self, space, objectives, stages=1):
+        super().setup(space, objectives, stages)
+        self._told = 0
 
     def feedback(self, trial):
-        self.__dict__["fed"] = self.fed + 1
+        self._told += 1
         super().feedback(trial)
 
 

@@ -346,10 +346,15 @@ def test_a_full_disk_loses_nothing(small_disk):
     ballast.write_bytes(bytes(300_000))
     journal = Journal.open(small_disk)
     committed = 0
-    with pytest.raises(DiskFull, match=r"no room to write .*free some space, then give the same command again"):
+
+    def fill():
+        nonlocal committed
         while True:
             journal.add(list(trials(50, first=committed)), SPACE.to_source)
             committed += 50
+
+    with pytest.raises(DiskFull, match=r"no room to write .*free some space, then give the same command again"):
+        fill()
     assert committed > 0
     assert [t.number for t in read_back(journal)] == list(range(committed))
     ballast.unlink()
