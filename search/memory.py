@@ -50,6 +50,7 @@ class Memory:
         self._journal, self._space, self._staged = journal, space, stages > 1
         self.cache = EquivalenceCache(journal)
         self._behaviours: OrderedDict[int, Behaviour] = OrderedDict()
+        self._room = _KEPT
         for number, static, key, owner, further in journal.keys(journal.indexed()):
             self._register(number, static, key, number if owner is None else owner, bool(further))
 
@@ -62,7 +63,7 @@ class Memory:
 
     def begin(self, owner: int, key: bytes) -> Behaviour:
         """A new behaviour."""
-        if len(self._behaviours) > _KEPT:
+        if len(self._behaviours) > self._room:
             self._forget()
         found = self._behaviours[owner] = Behaviour(key)
         return found
@@ -95,10 +96,11 @@ class Memory:
         return {name: value for name, value in trial.metrics.items() if name not in known and name not in earlier}
 
     def _forget(self) -> None:
-        """Drops the oldest half of those that nobody waits for."""
+        """Drops those that nobody waits for, all but the newest few; next time after as many again have come."""
         idle = [owner for owner, found in self._behaviours.items() if not found.waiting]
         for owner in idle[: max(len(idle) - _KEPT // 2, 0)]:
             del self._behaviours[owner]
+        self._room = len(self._behaviours) + _KEPT // 2
 
 
 def _furthest(key: bytes) -> bytes:

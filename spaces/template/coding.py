@@ -19,7 +19,7 @@ def decode(subspace: Subspace, genes: Genes) -> Any:
             location.path: decode_point(point, gene)
             for location, point, gene in zip(subspace.locations, subspace.points, genes, strict=True)
         }
-        return subspace.sample.clone().rebind(taken, raise_on_no_change=False)
+        return subspace.sample.clone().rebind(taken)
     if subspace.points:
         return decode_point(subspace.points[0], genes[0])
     return subspace.template.clone() if isinstance(subspace.template, pg.Symbolic) else subspace.template

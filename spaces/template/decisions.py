@@ -10,7 +10,7 @@ Only decisions that count are in it: what was not chosen has no genes.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -72,7 +72,7 @@ class Float:
         if type(gene) is not float:
             return f"{self.path}: {_shown(gene)} is not a float"
         inside = self.low <= gene <= self.high
-        return None if inside else f"{self.path}: {gene!r} is outside of {self.low!r} to {self.high!r}"
+        return None if inside else f"{self.path}: {gene!r} is outside of {self.low} to {self.high}"
 
     def draw(self, uniform: Uniform) -> float:
         """A random number."""
@@ -180,13 +180,12 @@ class ManyOf:
 
     def draw(self, uniform: Uniform) -> Genes:
         """Random choices; where they are distinct, the first steps of a shuffle."""
-        if not self.distinct:
+        if self.distinct:
+            indices = sample(list(range(len(self.choice.candidates))), self.number, uniform)
+            genes = [join(index, self.choice.candidates[index].draw(uniform)) for index in indices]
+        else:
             genes = [self.choice.draw(uniform) for _ in range(self.number)]
-            return by_index(genes) if self.sorted else tuple(genes)
-        indices = sample(list(range(len(self.choice.candidates))), self.number, uniform)
-        if self.sorted:
-            indices.sort()
-        return tuple(join(index, self.choice.candidates[index].draw(uniform)) for index in indices)
+        return by_index(genes) if self.sorted else tuple(genes)
 
     def text(self, gene: Genes) -> str:
         """The list as text; decisions taken."""
@@ -223,11 +222,8 @@ class Subspace:
         reason = _miscounted(self.path, genes, len(self.points))
         if reason is not None:
             return reason
-        for point, gene in zip(self.points, genes, strict=True):
-            reason = point.check(gene)
-            if reason is not None:
-                return reason
-        return None
+        reasons = [point.check(gene) for point, gene in zip(self.points, genes, strict=True)]
+        return next(filter(None, reasons), None)
 
     def draw(self, uniform: Uniform) -> Genes:
         """Random genes."""
@@ -251,13 +247,3 @@ def sample(items: list[Any], number: int, uniform: Uniform) -> list[Any]:
         j = i + int(uniform() * (len(items) - i))
         items[i], items[j] = items[j], items[i]
     return items[:number]
-
-
-def all_points(subspace: Subspace) -> Iterator[Point]:
-    """Every decision of a space, those of candidates included."""
-    for point in subspace.points:
-        yield point
-        if not isinstance(point, Float):
-            choice = point.choice if isinstance(point, ManyOf) else point
-            for candidate in choice.candidates:
-                yield from all_points(candidate)

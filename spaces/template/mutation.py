@@ -4,7 +4,7 @@ Kinds of change: 'choice', another candidate, whose own decisions are drawn at r
 two slots of a list change places. A slot of a list that can be changed and moved counts twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ from isozyme.spaces.template.decisions import (
     Genes,
     ManyOf,
     OneOf,
+    Point,
     Subspace,
-    all_points,
     by_index,
     join,
     split,
@@ -47,7 +47,7 @@ class Site(NamedTuple):
 def kinds(subspace: Subspace) -> tuple[str, ...]:
     """What can be changed in candidates of a space, in the order of KINDS."""
     found = set()
-    for point in all_points(subspace):
+    for point in _all_points(subspace):
         if isinstance(point, Float):
             found |= {"float"} if point.low < point.high else set()
         elif isinstance(point, OneOf):
@@ -55,6 +55,22 @@ def kinds(subspace: Subspace) -> tuple[str, ...]:
         else:
             found |= ({"choice"} if point.replaceable else set()) | ({"order"} if point.orderable else set())
     return tuple(kind for kind in KINDS if kind in found)
+
+
+def _all_points(subspace: Subspace) -> Iterator[Point]:
+    """Every decision of a space, those of candidates included."""
+    for point in subspace.points:
+        yield point
+        if not isinstance(point, Float):
+            choice = point.choice if isinstance(point, ManyOf) else point
+            for candidate in choice.candidates:
+                yield from _all_points(candidate)
+
+
+def fixed_sites(subspace: Subspace) -> list[Site] | None:
+    """All that can be changed in every candidate; None where that depends on what is chosen."""
+    flat = len(subspace.points) == len(list(_all_points(subspace)))
+    return sites(subspace, subspace.draw(lambda: 0.0)) if flat else None
 
 
 def sites(subspace: Subspace, genes: Genes, path: tuple[int, ...] = (), first: int = 0) -> list[Site]:

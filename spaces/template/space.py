@@ -36,7 +36,7 @@ import pyglove as pg
 from isozyme.hashing import digest
 from isozyme.spaces.protocol import InvalidCandidate
 from isozyme.spaces.template import coding, compilation, counting, crossover, mutation
-from isozyme.spaces.template.decisions import Genes, all_points
+from isozyme.spaces.template.decisions import Genes
 
 Operator = Callable[[Genes, np.random.Generator], Genes | None]
 
@@ -63,9 +63,7 @@ class TemplateSpace(pg.Object):
         self._spec: pg.DNASpec | None = None
         kinds = mutation.kinds(self._root)
         self._operators = {kind: partial(self._change, kind=kind) for kind in kinds} if len(kinds) > 1 else {}
-        # Where no candidate has decisions of its own, all candidates can be changed in the same places.
-        flat = len(self._root.points) == len(list(all_points(self._root)))
-        self._sites = mutation.sites(self._root, self._root.draw(lambda: 0.0)) if flat else None
+        self._sites = mutation.fixed_sites(self._root)
 
     @property
     def version(self) -> str:
