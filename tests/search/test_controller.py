@@ -17,6 +17,7 @@ from isozyme.search import (
     RandomSearch,
     RegularizedEvolution,
     Trial,
+    memory,
     snapshots,
 )
 from isozyme.search import controller as controller_module
@@ -597,6 +598,16 @@ def _timeless(value):
     if isinstance(value, Trial):
         return trace(value)
     return [trace(trial) for trial in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("kept", [0, 2, 7])
+def test_forgetting_changes_nothing(kept, whole, tmp_path, monkeypatch):
+    """Behaviours that nobody waits for are dropped from memory and come back from the journal, stages and all."""
+    monkeypatch.setattr(memory, "_KEPT", kept)
+    with Search(tmp_path, hurdle=hurdle()) as search:
+        search.run()
+        assert search.traces == [trace(trial) for trial in whole]
+        assert len(search.controller._memory._behaviours) < 20
 
 
 class TestAsynchronous:
