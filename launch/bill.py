@@ -104,4 +104,3 @@ def totals(progress: Progress) -> Totals:
     hurdle = progress.seconds[Status.HURDLE]
     failed = progress.evaluation_seconds - useful - hurdle
     return Totals(useful, max(failed, 0.0), hurdle, progress.saved_seconds, progress.cpu_seconds)
-

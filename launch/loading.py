@@ -10,6 +10,7 @@ from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.experiment import Experiment
 from isozyme.search.cluster import sources
 
+
 def load(config: str, patches: Sequence[str], overrides: Sequence[tuple[str, str]]) -> Experiment:
     """Builds the experiment of one command line.
 

@@ -44,7 +44,7 @@ def _report(arguments: Sequence[str]) -> int:
             f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder, then maybe --jsonl"
         )
     command, folder = words[0], Path(words[1])
-    from isozyme.search.journal import JournalError
+    from isozyme.search.database import JournalError
 
     try:
         trials, objectives = _read(folder)

@@ -92,8 +92,8 @@ def _run(options: Options) -> int:
     from isozyme.evaluators.protocol import DataUnavailable
     from isozyme.launch import loading, session, workdir
     from isozyme.launch.errors import UsageError
+    from isozyme.search.database import JournalError, no_room
     from isozyme.search.executors import SetupFailed
-    from isozyme.search.journal import JournalError, no_room
 
     experiment = loading.load(options.config, options.patches, options.overrides)
     _probe(options.address, options.workers)
@@ -102,7 +102,9 @@ def _run(options: Options) -> int:
     try:
         experiment.evaluator.prepare()
         notes = workdir.enter(folder, experiment)
-        where = session.Where(loading.split_variant(options.config)[0], folder, _workers(options, experiment), options.address)
+        where = session.Where(
+            loading.split_variant(options.config)[0], folder, _workers(options, experiment), options.address
+        )
         session.run(experiment, where, notes)
     except (DataUnavailable, JournalError, SetupFailed) as error:
         raise UsageError(str(error)) from error

@@ -11,7 +11,7 @@ from isozyme.launch.bill import Bill
 from isozyme.launch.experiment import Experiment
 from isozyme.launch.overrides import paths
 from isozyme.search.cost import scalars
-from isozyme.search.journal import no_room
+from isozyme.search.database import no_room
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
 

@@ -13,9 +13,10 @@ from isozyme.search.algorithms import (
     SuccessiveHalving,
 )
 from isozyme.search.controller import Controller
+from isozyme.search.database import JournalError
 from isozyme.search.exam import examine
 from isozyme.search.hurdles import QuantileHurdle, halving_bands
-from isozyme.search.journal import Journal, JournalError
+from isozyme.search.journal import Journal
 from isozyme.search.objectives import AtLeast, AtMost, Constraint, Maximize, Minimize, Objective
 from isozyme.search.operators import OperatorStatistics
 from isozyme.search.pareto import ParetoArchive

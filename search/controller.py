@@ -10,6 +10,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from isozyme.search.memory import Behaviour, Memory
 from isozyme.search.objectives import Objective
 from isozyme.search.pending import Pending, Verdict
 from isozyme.search.progress import Progress
-from isozyme.search.protocol import Algorithm, Trial
+from isozyme.search.protocol import Algorithm, Exhausted, Trial
 from isozyme.search.snapshots import Snapshots
 from isozyme.spaces.protocol import Space
 
@@ -92,7 +93,7 @@ class Controller:
     def run(
         self, trials: int | None = None, evaluations: int | None = None, stop: Callable[[], bool] | None = None
     ) -> Progress:
-        """Goes on until a budget is spent, earlier sessions included; called once.
+        """Goes on until a budget is spent, earlier sessions included, or the algorithm exhausted; called once.
 
         Args:
           trials: how many trials, twins included.
@@ -117,16 +118,17 @@ class Controller:
     def _run_in_order(self, spent: Callable[[int], bool]) -> None:
         journalled = self._snapshots.replay(self._fed)
         following, number = next(journalled, None), self._fed
-        while following is not None or not spent(number):
-            self._feed_until(number - self._lag)
-            if following is not None and following.number == number:
-                self._finished[number] = following
-                self._restored.add(number)
-                self._owners += following.owns
-                following = next(journalled, None)
-            else:
-                self._propose(number)
-            number += 1
+        with suppress(Exhausted):
+            while following is not None or not spent(number):
+                self._feed_until(number - self._lag)
+                if following is not None and following.number == number:
+                    self._finished[number] = following
+                    self._restored.add(number)
+                    self._owners += following.owns
+                    following = next(journalled, None)
+                else:
+                    self._propose(number)
+                number += 1
         self._feed_until(number - 1)
 
     def _run_asynchronously(self, spent: Callable[[int], bool]) -> None:
@@ -134,13 +136,14 @@ class Controller:
             self._feed(trial, restored=True)
             self._owners += trial.owns
         gaps, number = deque(self._journal.missing(0, self._resumed)), self._resumed
-        while gaps or not spent(number):
-            if gaps:
-                self._propose(gaps.popleft())
-            else:
-                self._propose(number)
-                number += 1
-            self._drain(self._lag - 1)
+        with suppress(Exhausted):
+            while gaps or not spent(number):
+                if gaps:
+                    self._propose(gaps.popleft())
+                else:
+                    self._propose(number)
+                    number += 1
+                self._drain(self._lag - 1)
         self._drain(0)
 
     def _drain(self, pending: int) -> None:

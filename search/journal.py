@@ -6,9 +6,6 @@ and sessions are the record; the tables `keys` and `snapshots` are derived from 
 its keys in memory nor a walk through all of its trials to go on (search/memory.py, hashing/cache.py).
 """
 
-import errno
-import fcntl
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, repeat
@@ -16,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from isozyme.evaluators.protocol import Outcome, Status
-from isozyme.search import rows
+from isozyme.search import database, rows
+from isozyme.search.database import JournalError, Transaction, reported
 from isozyme.search.protocol import Trial
 
 FORMAT = "2"
@@ -33,15 +31,6 @@ CREATE TABLE sessions (
 CREATE TABLE keys (key BLOB PRIMARY KEY, trial INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE snapshots (trials INTEGER PRIMARY KEY, state TEXT NOT NULL);
 """
-_CHECKPOINT_PAGES = 10_000  # of 4 KiB: writing the log back costs two waits for the disk, so not too often.
-
-
-class JournalError(ValueError):
-    """A journal that cannot be used; the message says why and what to do."""
-
-
-class DiskFull(JournalError):
-    """The journal cannot grow; what was committed is safe, and the run goes on once there is room."""
 
 
 class Journal:
@@ -58,18 +47,10 @@ class Journal:
           JournalError: another process writes it, or it is damaged, or of another format.
         """
         path = folder / FILE
-        lock = (folder / f"{FILE}.lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise JournalError(f"{folder}: another process is running in this folder; wait or choose another") from None
-        connection = sqlite3.connect(path, isolation_level=None)
+        connection, lock = database.connect(path)
         journal = cls(connection, path, lock)
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+            database.write_ahead(connection)
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 with journal.transaction():
                     for statement in filter(str.strip, _SCHEMA.split(";")):
@@ -78,7 +59,7 @@ class Journal:
             journal._check()
         except (sqlite3.DatabaseError, JournalError) as error:
             journal.close()
-            raise _reported(path, error) from None
+            raise reported(path, error) from None
         return journal
 
     @classmethod
@@ -89,17 +70,12 @@ class Journal:
           JournalError: there is none, or it is damaged, or of another format.
         """
         path = folder / FILE
-        if not path.is_file():
-            raise JournalError(f"{folder}: no {FILE} here; name a run folder")
-        # SQLite reads a WAL file through an index that it makes beside it, unless nobody can be writing.
-        closed = not os.access(folder, os.W_OK) and not path.with_name(f"{FILE}-wal").exists()
-        uri = f"{path.resolve().as_uri()}?{'immutable=1' if closed else 'mode=ro'}"
-        journal = cls(sqlite3.connect(uri, uri=True), path)
+        journal = cls(database.connect_to_read(path), path)
         try:
             journal._check()
         except (sqlite3.DatabaseError, JournalError) as error:
             journal.close()
-            raise _reported(path, error) from None
+            raise reported(path, error) from None
         return journal
 
     def _check(self) -> None:
@@ -118,13 +94,13 @@ class Journal:
         if self._lock is not None:
             self._lock.close()
 
-    def transaction(self) -> "_Transaction":
+    def transaction(self) -> Transaction:
         """A block whose writes are committed together or not at all.
 
         Raises:
           DiskFull: there was no room to commit.
         """
-        return _Transaction(self._connection, self._path)
+        return Transaction(self._connection, self._path)
 
     def meta(self, name: str) -> str | None:
         """A fact about the run."""
@@ -168,7 +144,7 @@ class Journal:
             for row in self._connection.execute(query, values):
                 yield rows.to_trial(row, from_source)
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-            raise _reported(self._path, error) from None
+            raise reported(self._path, error) from None
 
     def asynchronous(self) -> bool:
         """Whether the trials were fed back in the order in which they arrived."""
@@ -183,7 +159,7 @@ class Journal:
         query = f"SELECT {rows.COLUMNS} FROM trials WHERE trial = ?"
         for trial in self._read(query, (number,), from_source):
             return trial
-        raise _reported(self._path, ValueError(f"trial {number} is missing"))
+        raise reported(self._path, ValueError(f"trial {number} is missing"))
 
     def count(self) -> int:
         """One more than the largest trial number; trials in flight when a session died may be missing below it."""
@@ -278,47 +254,4 @@ class Journal:
         try:
             return decode(text)
         except ValueError as error:
-            raise _reported(self._path, error) from None
-
-
-class _Transaction:
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection, self._path = connection, path
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: Any, error: Any, _: object) -> None:
-        if kind is None:
-            try:
-                self._connection.execute("COMMIT")
-                return
-            except sqlite3.OperationalError as caught:
-                error = caught
-        if self._connection.in_transaction:  # SQLite may have rolled back by itself.
-            self._connection.execute("ROLLBACK")
-        if isinstance(error, sqlite3.OperationalError) and _no_room(error):
-            raise DiskFull(
-                f"{self._path}: no room to write ({error}); what was committed is safe: free some space, "
-                "then give the same command again"
-            ) from error
-        if kind is None:
-            raise error
-
-
-def _no_room(error: sqlite3.OperationalError) -> bool:
-    """Whether an error means a full disk, a quota or a size limit."""
-    name = getattr(error, "sqlite_errorname", "")
-    return name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE")
-
-
-def no_room(error: OSError) -> bool:
-    """Whether writing a file failed since there is no room for it."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def _reported(path: Path, error: Exception) -> JournalError:
-    if isinstance(error, JournalError):
-        return error
-    what = " ".join(str(error).split())
-    return JournalError(f"{path}: damaged ({what}); it was left as it is: restore a copy, or choose another folder")
+            raise reported(self._path, error) from None

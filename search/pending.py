@@ -62,7 +62,9 @@ class Pending:
             metrics = behaviour.stages[stage]
             if not passes(self._as_request(stage), stage, metrics, cost):
                 assert cost is not None
-                reason = f"cost {cost(metrics):.4g} after stage {stage + 1} is above the hurdle {self._hurdles[stage]:.4g}"
+                reason = (
+                    f"cost {cost(metrics):.4g} after stage {stage + 1} is above the hurdle {self._hurdles[stage]:.4g}"
+                )
                 return Verdict(Status.HURDLE, reason, stage + 1)
         if self.last < stages - 1:
             return Verdict(Status.PARTIAL, f"scored after stage {self.last + 1} of {stages}, as asked", self.last + 1)
@@ -84,9 +86,7 @@ class Pending:
             self._seconds += outcome.seconds
             self._cpu_seconds += outcome.cpu_seconds
 
-    def trial(
-        self, verdict: Verdict, behaviour: Behaviour | None, form: Mapping[str, float], now: float
-    ) -> Trial:
+    def trial(self, verdict: Verdict, behaviour: Behaviour | None, form: Mapping[str, float], now: float) -> Trial:
         """The finished trial; an invalid candidate has no behaviour."""
         status, reason, used = verdict
         stages: tuple[dict[str, float], ...] = ()

@@ -89,6 +89,10 @@ class Trial:
         return self.attempts > 0
 
 
+class Exhausted(Exception):
+    """Raised by an algorithm that has nothing more to propose; the run ends as with a spent budget."""
+
+
 class Algorithm(Protocol):
     """Proposes candidates and learns from trials; usable without the controller.
 
@@ -101,7 +105,7 @@ class Algorithm(Protocol):
         ...
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The proposal of trial `number`; `rng` is made from (seed, number)."""
+        """The proposal of trial `number`; `rng` is made from (seed, number). Raises `Exhausted` if there is none."""
         ...
 
     def feedback(self, trial: Trial) -> None:

@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from isozyme.search.database import JournalError
 from isozyme.search.hurdles import QuantileHurdle
-from isozyme.search.journal import Journal, JournalError
+from isozyme.search.journal import Journal
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Algorithm, Trial
 from isozyme.spaces.protocol import Space

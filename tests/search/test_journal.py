@@ -12,7 +12,8 @@ import pytest
 
 from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.search import Journal, JournalError, Trial
-from isozyme.search.journal import FILE, DiskFull
+from isozyme.search.database import DiskFull
+from isozyme.search.journal import FILE
 from isozyme.tests.toys import BitStrings
 
 SPACE = BitStrings()
