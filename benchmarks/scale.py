@@ -69,7 +69,7 @@ def show_utilisation(found: list[lag.Utilisation]) -> dict[str, object]:
     ratios = sorted({ratio for one in found for ratio in one.by_ratio})
     rows = []
     for one in found:
-        cells = [f"{100 * np.mean(one.by_ratio[r]):.0f}" if r in one.by_ratio else "" for r in ratios]
+        cells = [f"{100 * np.median(one.by_ratio[r]):.0f}" if r in one.by_ratio else "" for r in ratios]
         needed = one.needed()
         mode = "asynchronous" if one.asynchronous else "in order"
         rows.append((one.times, f"{one.workers}", mode, *cells, "" if needed is None else f"{needed:.1f}"))
@@ -77,7 +77,7 @@ def show_utilisation(found: list[lag.Utilisation]) -> dict[str, object]:
     widest = max(max(us) - min(us) for one in found for us in one.by_ratio.values())
     repeats = {one.workers: len(one.by_ratio[1.0]) for one in found}
     seeds = ", ".join(f"{number} of {workers} workers" for workers, number in repeats.items())
-    notes = f"means of repeats ({seeds}), which differ by {100 * widest:.0f} percentage points at most"
+    notes = f"medians of repeats ({seeds}), which differ by {100 * widest:.0f} percentage points at most"
     _show("2. Utilisation [%] by lag / workers, of a controller that takes no time", head, rows, notes)
     return {
         f"{one.times}, {one.workers} workers, {'asynchronous' if one.asynchronous else 'in order'}": {
@@ -123,8 +123,9 @@ def show_journal(figures: journal.Figures) -> dict[str, object]:
     """Prints the fourth answer."""
     rows = [
         (
-            f"{r.journals}", f"{r.batch:,}", f"{np.mean(r.rates):,.0f}", f"{min(r.rates):,.0f} to {max(r.rates):,.0f}",
-            f"{np.mean(r.rates) / r.batch:,.0f}", f"{1e3 * r.longest:.0f}", f"{r.bytes_a_trial:.0f}",
+            f"{r.journals}", f"{r.batch:,}", f"{np.median(r.rates):,.0f}",
+            f"{min(r.rates):,.0f} to {max(r.rates):,.0f}", f"{np.median(r.rates) / r.batch:,.0f}",
+            f"{1e3 * r.longest:.0f}", f"{r.bytes_a_trial:.0f}",
         )
         for r in figures.journals
     ]  # fmt: skip
@@ -140,7 +141,8 @@ def show_journal(figures: journal.Figures) -> dict[str, object]:
     gains = ", ".join(f"{figures.gain(batch):.2f}" for batch in journal.BATCHES)
     notes = (
         f"gain of a second journal: {gains}; of a second search with a journal of its own: {figures.search_gain:.2f} "
-        f"({np.mean(figures.searches[1]):,.0f} to {np.mean(figures.searches[2]):,.0f} trials/s)"
+        f"(from {np.median(figures.searches[1]):,.0f} to {np.median(figures.searches[2]):,.0f} trials/s); medians of "
+        f"{len(figures.searches[1])} repeats"
     )
     _show("4. The journal alone (WAL, synchronous=NORMAL)", head, rows, notes)
     return {

@@ -1,17 +1,22 @@
 """A small space and evaluators that any process can import: what tests of the search run on."""
 
+import ctypes
 import os
 import random
+import signal
+import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search.objectives import Maximize, Minimize
 from isozyme.search.protocol import Proposal, Trial
+from isozyme.search.rehearsal import PointsEvaluator
 from isozyme.spaces.protocol import InvalidCandidate
 
 Bits = tuple[int, ...]
@@ -95,20 +100,62 @@ class UniqueBitStrings(BitStrings):
         return [*super().probe(candidate), np.array([len(self.asked)], np.float64)]
 
 
+def _sleep() -> None:
+    while True:
+        time.sleep(60.0)
+
+
+def _sleep_deaf() -> None:
+    """Sleeps and takes no notice of alarms."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGTERM})
+    _sleep()
+
+
+def _hold_interpreter() -> None:
+    """Sleeps in native code, which lets no other thread of Python run."""
+    ctypes.PyDLL(None).sleep(3600)
+
+
+def _fill_memory() -> None:
+    """Takes 3 GB, writes to all of it, and holds it."""
+    kept = [os.urandom(2**20) * 64 for _ in range(48)]
+    time.sleep(20.0)
+    del kept
+
+
+FATAL: dict[str, Callable[[], object]] = {
+    "exit": lambda: os._exit(3),
+    "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "kill the worker": lambda: os.kill(os.getppid(), signal.SIGKILL),
+    "sleep": _sleep,
+    "sleep, deaf": _sleep_deaf,
+    "sleep in native code": _hold_interpreter,
+    "wait for another process": lambda: subprocess.run(["sleep", "3600"]),
+    "fill memory": _fill_memory,
+}
+"""What a process does not survive, or not without help."""
+
+
 @dataclass
 class BitEvaluator:
-    """Scores the behaviour of bit strings.
+    """Scores the behaviour of bit strings: the short loss first, the fitness in the second stage.
 
     Attributes:
-      trouble: what goes wrong, by behaviour: 'raise', 'memory', 'exhausted', 'diverge', 'interrupt', or 'exit', which
-        kills a worker process (and raises in the process that made the evaluator).
+      trouble: what goes wrong, by behaviour: 'raise', 'memory', 'exhausted', 'diverge', 'interrupt', or one of
+        `FATAL`, which take a worker process along (and raise in the process that made the evaluator).
+      troubled_from: the first stage that goes wrong.
       delay: longest random delay of an evaluation, in seconds.
       log: a file that gets one line for each evaluation, from whichever process.
       condition: what metrics depend on besides the candidate.
       evaluated: jobs that this copy of the evaluator was given.
     """
 
+    stages: ClassVar[int] = 2
+
     trouble: dict[tuple[int, int], str] = field(default_factory=dict)
+    troubled_from: int = 0
     delay: float = 0.0
     log: Path | None = None
     condition: str = "bits"
@@ -124,6 +171,11 @@ class BitEvaluator:
     def conditions(self, split: str) -> str:
         return f"{self.condition}, {split}"
 
+    @property
+    def begun(self) -> list[Bits]:
+        """Candidates whose evaluation was begun here: first stages of the search, and closing assessments."""
+        return [job.candidate for job in self.evaluated if job.stage == 0 or job.split != "search"]
+
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
         return [self._evaluate(job) for job in jobs]
 
@@ -131,26 +183,21 @@ class BitEvaluator:
         self.evaluated.append(job)
         if self.log is not None:
             with self.log.open("a") as file:
-                file.write(f"{self.space.to_source(job.candidate)} {job.split}\n")
-        began = time.perf_counter()
+                file.write(f"{self.space.to_source(job.candidate)} {job.split} {job.stage}\n")
         if self.delay:
             time.sleep(self.delay * random.random())
         first, second = self.space.behaviour(job.candidate)
         trouble = self.trouble.get((first, second))
-        if trouble is not None:
-            outcome = self._fail(trouble)
-        else:
-            rng = np.random.default_rng([self.seed, first, second])
-            fitness = (3 * first + 2 * second + rng.normal(0.0, 0.5)) / 10
-            short = 20.0 - 2 * first + second
-            if job.hurdle is not None and short > job.hurdle:
-                return Outcome(Status.HURDLE, f"short_loss {short} is over {job.hurdle}", {"short_loss": short})
-            outcome = Outcome(Status.OK, None, {"fitness": fitness, "short_loss": short})
-        return Outcome(outcome.status, outcome.reason, outcome.metrics, time.perf_counter() - began)
+        if trouble is not None and job.stage >= self.troubled_from:
+            return self._fail(trouble)
+        if job.stage == 0:
+            return Outcome(Status.OK, None, {"short_loss": 20.0 - 2 * first + second})
+        rng = np.random.default_rng([self.seed, first, second])
+        return Outcome(Status.OK, None, {"fitness": (3 * first + 2 * second + rng.normal(0.0, 0.5)) / 10})
 
     def _fail(self, trouble: str) -> Outcome:
-        if trouble == "exit" and os.getpid() != self.home:
-            os._exit(3)
+        if trouble in FATAL and os.getpid() != self.home:
+            FATAL[trouble]()
         if trouble == "memory":
             raise MemoryError("no room for 9 GB")
         if trouble == "exhausted":
@@ -160,6 +207,20 @@ class BitEvaluator:
         if trouble == "diverge":
             return Outcome(Status.DIVERGED, "loss is nan after step 7", {})
         raise RuntimeError(f"trouble: {trouble}")
+
+
+class UnreadyEvaluator(BitEvaluator):
+    """Cannot be set up; with the condition 'dies' its process dies of it."""
+
+    def setup(self, space: BitStrings, seed: int) -> None:
+        if self.condition == "dies":
+            os.abort()
+        raise OSError("no such data set\nmore lines")
+
+
+def short_loss(metrics: Mapping[str, float]) -> float:
+    """The cost that hurdles look at."""
+    return metrics["short_loss"]
 
 
 # A search of TRIALS trials on SPACE with these settings meets all kinds of failures and twins.
@@ -175,7 +236,7 @@ class Scripted:
     def __init__(self, candidates: Sequence[Bits]) -> None:
         self._candidates = candidates
 
-    def setup(self, space: object, objectives: object) -> None:
+    def setup(self, space: object, objectives: object, stages: int = 1) -> None:
         pass
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
@@ -184,6 +245,12 @@ class Scripted:
 
     def feedback(self, trial: Trial) -> None:
         pass
+
+    def snapshot(self) -> None:
+        pass
+
+    def restore(self, snapshot: object, trial: object) -> None:
+        raise AssertionError("it has no snapshots")
 
 
 def trace(trial: Trial) -> dict[str, object]:
@@ -199,4 +266,16 @@ def trace(trial: Trial) -> dict[str, object]:
         "key": trial.key,
         "cached_from": trial.cached_from,
         "hit": trial.hit,
+        "taken": trial.taken,
+        "stages": list(trial.stages),
+        "operator": trial.operator,
     }
+
+
+@dataclass
+class Dawdling(PointsEvaluator):
+    """The rehearsal's evaluator, which takes a while here, and never the same."""
+
+    def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
+        time.sleep(0.003 * random.random())
+        return super().evaluate(jobs)

@@ -30,10 +30,10 @@ def _figure(path: Path, panels: int, draw: Any) -> None:
 
 
 def _span(repeats: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Means, and how far the least and the most are from them."""
-    means = np.array([np.mean(one) for one in repeats])
+    """Medians, and how far the least and the most are from them."""
+    middle = np.array([np.median(one) for one in repeats])
     low, high = np.array([min(one) for one in repeats]), np.array([max(one) for one in repeats])
-    return means, np.array([means - low, high - means])
+    return middle, np.array([middle - low, high - middle])
 
 
 def draw_workers(path: Path, figures: workers.Figures) -> None:
@@ -69,9 +69,9 @@ def draw_lag(path: Path, found: Sequence[lag.Utilisation]) -> None:
         for axes, asynchronous in zip(panels, (False, True), strict=True):
             shown = [one for one in found if one.asynchronous == asynchronous and one.workers == lag.SHOWN]
             for colour, marker, one in zip(_COLOURS, "osD^", shown, strict=False):
-                means, spread = _span([[100 * u for u in us] for us in one.by_ratio.values()])
+                middle, spread = _span([[100 * u for u in us] for us in one.by_ratio.values()])
                 style = {"color": colour, "marker": marker, "ms": 4, "lw": 1, "capsize": 2}
-                axes.errorbar(list(one.by_ratio), means, spread, label=one.times, **style)
+                axes.errorbar(list(one.by_ratio), middle, spread, label=one.times, **style)
             axes.set_xscale("log", base=2)
             axes.set(xlabel="lag / workers", ylabel="utilisation [%]", ylim=(0, 105), xlim=(0.45, 13))
             axes.set_title("asynchronous" if asynchronous else "fed back in order", fontsize=9)
@@ -117,9 +117,9 @@ def draw_journal(path: Path, figures: journal.Figures, price: float) -> None:
         (axes,) = panels
         for colour, number in zip(_COLOURS, (1, 2), strict=False):
             rows = [rate for rate in figures.journals if rate.journals == number]
-            means, spread = _span([row.rates for row in rows])
+            middle, spread = _span([row.rates for row in rows])
             label = "one journal" if number == 1 else "two journals at once, together"
-            axes.errorbar([r.batch for r in rows], means, spread, color=colour, marker="o", ms=4, lw=1, capsize=2,
+            axes.errorbar([r.batch for r in rows], middle, spread, color=colour, marker="o", ms=4, lw=1, capsize=2,
                           label=label)  # fmt: skip
         axes.axhline(1 / price, color="black", lw=1, ls=":", label="one controller, evaluations")
         axes.set(xscale="log", yscale="log", xlabel="trials a commit", ylabel="trials a second")

@@ -38,7 +38,7 @@ class Utilisation(NamedTuple):
 
     def needed(self) -> float | None:
         """The least ratio that keeps workers as busy as aimed at, between two that were simulated; None: more."""
-        points = [(ratio, float(np.mean(found))) for ratio, found in self.by_ratio.items()]
+        points = [(ratio, float(np.median(found))) for ratio, found in self.by_ratio.items()]
         for (lower, low), (higher, high) in pairwise(points):
             if low < AIM <= high:
                 return lower + (higher - lower) * (AIM - low) / (high - low)

@@ -16,7 +16,7 @@ from isozyme.search.simulation import SimulatedExecutor, exponential
 EVALUATIONS = (0.1, 1.0, 60.0, 3600.0)  # seconds
 AIM = 0.9
 MEMORY = 16e9  # bytes that trials under way may take
-_AROUND = (0.6, 0.8, 1.0, 1.25, 1.5)  # workers, in multiples of what the controller's time allows
+_AROUND = (0.6, 0.8, 1.0, 1.25, 1.5, 2.0)  # workers, in multiples of what the controller's time allows
 _MANY = 2_000  # workers with evaluations of 0.1 s that no controller feeds: it never waits
 _LARGEST = 10_000  # workers, simulated
 _NAP, _FIRST = 0.025, 20  # seconds an evaluation on Ray; trials until workers have started
@@ -52,8 +52,8 @@ class Figures(NamedTuple):
 
     @property
     def price(self) -> float:
-        """Mean price, in seconds."""
-        return float(np.mean(self.prices))
+        """Median price, in seconds."""
+        return float(np.median(self.prices))
 
     def bound(self, seconds: float) -> float:
         """Workers that the controller's time allows at an evaluation time, in seconds, at the utilisation aimed at."""
@@ -95,7 +95,7 @@ def measure(quick: bool) -> Figures:
     prices = [run.steady.controller / run.steady.answers for run in saturated]
     points = []
     for seconds in EVALUATIONS:
-        bound = seconds / float(np.mean(prices))
+        bound = seconds / float(np.median(prices))
         counts = [round(bound * share) for share in _AROUND] if bound < 2 * _LARGEST else [_LARGEST]
         if quick and seconds > 0.1:
             counts = [1_000]

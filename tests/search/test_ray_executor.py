@@ -1,93 +1,230 @@
-"""Real Ray workers: the trajectory of one process, and workers that die. Ray starts twice in this module."""
+"""Real Ray workers: the trajectory of one process, whatever candidates do to them and whoever kills them."""
 
+import random
+import threading
+import time
 from collections import Counter
+from contextlib import closing, suppress
 
+import psutil
 import pytest
 
 from isozyme.evaluators import process
-from isozyme.evaluators.protocol import Job, Status
+from isozyme.evaluators.protocol import Status
 from isozyme.search import Controller, Journal, QuantileHurdle, RegularizedEvolution
-from isozyme.search.executors import InProcessExecutor
-from isozyme.search.ray_executor import RayExecutor
-from isozyme.tests.toys import LAG, OBJECTIVES, SEED, SPACE, STATUSES, TRIALS, TROUBLE, BitEvaluator, Scripted, trace
+from isozyme.search.cluster import backlog, connection, slots
+from isozyme.search.cluster.connection import Resources
+from isozyme.search.cluster.executor import RayExecutor
+from isozyme.search.executors import InProcessExecutor, Request, SetupFailed
+from isozyme.tests.toys import (
+    LAG,
+    OBJECTIVES,
+    SEED,
+    SPACE,
+    STATUSES,
+    TRIALS,
+    TROUBLE,
+    BitEvaluator,
+    UnreadyEvaluator,
+    short_loss,
+    trace,
+)
+
+WORKERS = 2
+HANG = 90.0  # seconds
+POISON = (7, 6)
 
 
-def search(folder, executor, algorithm=None, trials=TRIALS):
+def bits(first, second):
+    """A candidate with so many ones in its halves."""
+    return tuple([1] * first + [0] * (7 - first) + [1] * second + [0] * (7 - second) + [0, 0])
+
+
+@pytest.fixture(scope="module")
+def ray():
+    """Ray with room for all executors of this module, one after the other."""
+    connection.connect(None, WORKERS, Resources())
+    import ray
+
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def executor(ray):
+    """Makes executors."""
+    made = []
+
+    def make(evaluator, workers=WORKERS, **options):
+        made.append(RayExecutor(evaluator, SPACE, SEED, workers, None, process.environment(), **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def search(folder, executor, algorithm=None, trials=TRIALS, lag=LAG):
     folder.mkdir(exist_ok=True)
     algorithm = algorithm or RegularizedEvolution(population_size=10, tournament_size=3)
-    journal = Journal.open(folder)
     hurdle = QuantileHurdle(warmup=6, window=12, quantile=0.6)
-    Controller(SPACE, algorithm, OBJECTIVES, journal, executor, SEED, LAG, hurdle).run(trials)
-    rows = list(journal.trials(SPACE.from_source))
-    journal.close()
-    return rows
+    with closing(Journal.open(folder)) as journal:
+        Controller(SPACE, algorithm, OBJECTIVES, journal, executor, SEED, lag, stages=2, hurdle=hurdle).run(trials)
+        return list(journal.trials(SPACE.from_source))
 
 
-@pytest.fixture(scope="module", params=[1, 2])
-def ray(request, tmp_path_factory):
-    """An executor with workers that dawdle at random, and the log of what they evaluated."""
-    log = tmp_path_factory.mktemp("log") / "evaluated.txt"
-    evaluator = BitEvaluator(trouble=TROUBLE, delay=0.02, log=log)
-    executor = RayExecutor(evaluator, SPACE, SEED, request.param, None, process.environment())
-    yield executor, log
-    executor.close()
+def collect(executor, count):
+    """So many answers, by ticket."""
+    answers, deadline = {}, time.monotonic() + HANG
+    while len(answers) < count:
+        assert time.monotonic() < deadline, f"{len(answers)} of {count} answers"
+        for ticket, answer in executor.collect(1.0):
+            assert ticket not in answers
+            answers[ticket] = answer
+    return answers
 
 
-def evaluated(log, candidates):
-    """How often each of these candidates was evaluated, in any process."""
-    counts = Counter(line.split()[0] for line in log.read_text().splitlines())
-    return [counts[SPACE.to_source(candidate)] for candidate in candidates]
+def process_of(slot):
+    """The worker's process, whose child evaluates."""
+    return psutil.Process(int(slot.name.rpartition(":")[2]))
 
 
-def test_trajectory_is_that_of_one_process(ray, tmp_path):
-    """Design, section 3.4: the trajectory depends on seed and lag, not on timing or the number of workers."""
-    executor, log = ray
-    parallel = search(tmp_path / "ray", executor)
-    counts = Counter(log.read_text().splitlines())
-    own = InProcessExecutor(BitEvaluator(trouble=TROUBLE), SPACE, SEED)
+def made_quick(executor):
+    """Has an executor see that evaluations are quick, so that it sends them many at a time."""
+    for ticket in range(400):
+        executor.submit(10_000 + ticket, Request(bits(ticket % 6, ticket % 7)))
+    collect(executor, 400)
+    assert executor._backlog.size(1) == 1  # Nothing waits.
+    executor._backlog.queue.extend((n, Request(bits(0, 0))) for n in range(100))
+    size = executor._backlog.size(WORKERS)
+    executor._backlog.queue.clear()
+    assert size > 10
+
+
+def test_trajectory_is_that_of_one_process(executor, tmp_path):
+    """Design, section 3.4: the trajectory depends on seed and lag, not on timing or the number of workers; nothing is
+    evaluated twice."""
+    log = tmp_path / "log"
+    trouble = {behaviour: "raise" if what == "exit" else what for behaviour, what in TROUBLE.items()}
+    parallel = search(tmp_path / "ray", executor(BitEvaluator(trouble=trouble, delay=0.02, log=log), cost=short_loss))
+    own = InProcessExecutor(BitEvaluator(trouble=trouble), SPACE, SEED, short_loss)
     single = search(tmp_path / "single", own)
     assert [trace(trial) for trial in parallel] == [trace(trial) for trial in single]
     assert {trial.status for trial in single} == STATUSES
     assert {trial.hit for trial in single} == {None, "static", "numeric"}
-    owners = [t for t in single if t.cached_from is None and t.status is not Status.INVALID]
-    assert counts == Counter(f"{SPACE.to_source(t.candidate)} search" for t in owners)
+    assert set(Counter(log.read_text().splitlines()).values()) == {1}
+    assert {trial.attempts for trial in parallel} == {0, 1}
+    assert all(bool(trial.worker) == trial.evaluated for trial in parallel)
 
 
-def bits(first, second):
-    return tuple([1] * first + [0] * (7 - first) + [1] * second + [0] * (7 - second) + [0, 0])
+@pytest.mark.parametrize(
+    ("trouble", "limit", "status", "attempts", "reason"),
+    [
+        ("exit", None, Status.CRASHED, 3, "quarantined: the worker died 3 times while evaluating it: exit code 3"),
+        ("sleep in native code", 0.5, Status.TIMED_OUT, 1, "stopped at the limit of 0.5 s"),
+    ],
+)
+def test_one_bad_candidate_in_a_batch_of_quick_ones(executor, tmp_path, trouble, limit, status, attempts, reason):
+    """Only it fails, and its neighbours are evaluated once, and not held to have failed."""
+    log = tmp_path / "log"
+    made = executor(BitEvaluator(trouble={POISON: trouble}, log=log), limit=limit)
+    made_quick(made)
+    log.unlink()
+    candidates = [bits(n % 6, n % 7) for n in range(100)]
+    candidates[50] = bits(*POISON)
+    for ticket, candidate in enumerate(candidates):
+        made.submit(ticket, Request(candidate))
+    answers = collect(made, len(candidates))
+    (poison,) = answers[50].outcomes
+    assert (poison.status, poison.reason, answers[50].attempts) == (status, reason, attempts)
+    others = [answers[ticket] for ticket in range(100) if ticket != 50]
+    assert {(answer.outcomes[0].status, answer.attempts) for answer in others} == {(Status.OK, 1)}
+    assert len(log.read_text().splitlines()) == len(others) + attempts
 
 
-def test_a_job_that_kills_its_worker_twice_is_a_crash(ray, tmp_path):
-    """Design, section 3.7: one poison candidate costs two workers and becomes a result; the others are unharmed."""
-    executor, log = ray
-    poison = bits(7, 7)
-    candidates = [bits(0, 1), bits(1, 0), poison, bits(0, 2), bits(2, 0), bits(1, 2), poison, bits(0, 3), bits(3, 0)]
-    rows = search(tmp_path, executor, Scripted(candidates), len(candidates))
-    assert [trial.status for trial in rows] == [
-        Status.CRASHED if candidate == poison else Status.OK for candidate in candidates
-    ]
-    assert rows[2].reason is not None
-    assert rows[2].reason.startswith("the worker died 2 times while evaluating it: ")
-    assert "\n" not in rows[2].reason
-    assert rows[6].cached_from == 2
-    assert evaluated(log, [poison]) == [2]
+def test_a_candidate_that_takes_its_worker_along(executor, monkeypatch):
+    """It is tried alone and quarantined in the end; the others of its batch, which died with it, are not."""
+    monkeypatch.setattr(backlog, "_ALONE_LOSSES", 2)
+    made = executor(BitEvaluator(trouble={POISON: "kill the worker"}, troubled_from=1))
+    candidates = [bits(0, 1), bits(*POISON), bits(1, 0)]
+    made._backlog.queue.extend((n, Request(c, last=1)) for n, c in enumerate(candidates))
+    made._backlog._seconds = 1e-3  # All in one batch.
+    made.conditions("search")
+    answers = collect(made, 3)
+    assert [[outcome.status for outcome in answers[n].outcomes] for n in range(3)] == [
+        [Status.OK, Status.OK], [Status.OK, Status.CRASHED], [Status.OK, Status.OK]
+    ]  # fmt: skip
+    assert answers[1].attempts == 3
+    reason = answers[1].outcomes[1].reason
+    assert reason.startswith("quarantined: the worker died 3 times while evaluating it: ")
+    assert "\n" not in reason
 
 
-def test_a_restarted_worker_goes_on(ray):
-    """After the deaths of the test before, or without them: jobs in, outcomes out, under their tickets."""
-    executor, _ = ray
-    tickets = {100 + i: Job(bits(i, 5 - i), "final") for i in range(3)}
-    for ticket, job in tickets.items():
-        executor.submit(ticket, job)
-    outcomes = {}
-    while len(outcomes) < len(tickets):
-        outcomes.update(executor.collect(5.0))
-    own = BitEvaluator()
-    own.setup(SPACE, SEED)
-    expected = own.evaluate(list(tickets.values()))
-    assert [outcomes[ticket].metrics for ticket in tickets] == [outcome.metrics for outcome in expected]
+class Killer(threading.Thread):
+    """Kills workers and the processes that evaluate for them, at random, each time that something has been evaluated.
+
+    What a worker was at when it died runs alone: that worker is killed as well, three times.
+    """
+
+    def __init__(self, executor, log):
+        super().__init__()
+        self._executor, self._log = executor, log
+        self.over, self.kills, self.alone = threading.Event(), 0, 0
+
+    def run(self):
+        seen = 0
+        while not self.over.wait(random.uniform(0.0, 0.1)):
+            written = self._log.stat().st_size if self._log.exists() else 0
+            busy = [slot for slot in self._executor._slots if slot.name and slot.batches]
+            alone = [slot for slot in busy if slot.batches[0].queue is self._executor._backlog.suspects]
+            with suppress(psutil.NoSuchProcess, IndexError):
+                if alone and self.alone < 3:
+                    process_of(alone[0]).kill()
+                    self.alone += 1
+                elif busy and written > seen and self.kills < 6:
+                    victim = process_of(random.choice(busy))
+                    random.choice([victim, *victim.children()]).kill()
+                    self.kills += 1
+                    seen = written
 
 
-def test_conditions_come_from_the_workers(ray):
-    executor, _ = ray
-    assert executor.conditions("selection") == "bits, selection"
+def test_killed_workers_change_nothing(executor, tmp_path):
+    """The trajectory of one process; what was under way is tried again, and nobody is quarantined for it."""
+    log = tmp_path / "log"
+    trouble = {behaviour: "raise" if what == "exit" else what for behaviour, what in TROUBLE.items()}
+    made = executor(BitEvaluator(trouble=trouble, delay=0.1, log=log), cost=short_loss)
+    killer = Killer(made, log)
+    killer.start()
+    try:
+        struck = search(tmp_path / "ray", made)
+    finally:
+        killer.over.set()
+        killer.join()
+    own = InProcessExecutor(BitEvaluator(trouble=trouble), SPACE, SEED, short_loss)
+    assert [trace(trial) for trial in struck] == [trace(trial) for trial in search(tmp_path / "single", own)]
+    assert killer.kills + killer.alone > 3
+    assert max(trial.attempts for trial in struck) > 1
+
+
+def test_a_worker_that_does_not_answer_is_replaced(executor, monkeypatch):
+    """One that has been stopped, here; it keeps the limit itself otherwise."""
+    monkeypatch.setattr(slots, "_GRACE", 0.0)
+    made = executor(BitEvaluator(delay=0.2), workers=1, limit=0.3)
+    made.conditions("search")
+    made.submit(0, Request(bits(1, 2)))
+    stopped = process_of(made._slots[0])
+    stopped.suspend()
+    answer = collect(made, 1)[0]
+    assert answer.outcomes[0].status is Status.OK
+    assert answer.worker.rpartition(":")[2] != str(stopped.pid)
+    assert psutil.wait_procs([stopped], timeout=HANG)[1] == []
+
+
+def test_conditions_come_from_the_workers(executor):
+    assert executor(BitEvaluator()).conditions("selection") == "bits, selection"
+
+
+def test_a_failed_setup_says_why_in_one_line(executor):
+    with pytest.raises(SetupFailed) as failure:
+        executor(UnreadyEvaluator()).conditions("search")
+    assert str(failure.value) == "the evaluator cannot be set up: OSError: no such data set"

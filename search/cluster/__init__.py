@@ -1,0 +1,1 @@
+"""Evaluation on Ray: with the command line's probe of an address, all that knows it."""
