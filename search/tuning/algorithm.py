@@ -48,7 +48,7 @@ class PyGloveAlgorithm(pg.Object):
         del stages
         self._space: Any = space
         self._spec = spec_for(space)
-        self._running: pg.DNAGenerator = self.generator.clone(deep=True)
+        self._running: Any = self.generator.clone(deep=True)  # PyGlove's annotations take rewards of one number only.
         self._running.setup(self._spec)
         self._objectives = tuple(objectives) if self._running.multi_objective else tuple(objectives[:1])
         self._made = 0  # Proposals of the generator, those included that earlier sessions made.

@@ -71,7 +71,9 @@ class IsozymeBackend(pg.tuning.Backend):
         return StudyFeedback(self._study, ticket, self._space.to_dna(ticket.candidate), self._metrics, self._stops)
 
     @classmethod
-    def poll_result(cls, name: str, workdir: str | None = None) -> StudyResult:
+    def poll_result(  # pyright: ignore[reportIncompatibleMethodOverride]
+        cls, name: str, workdir: str | None = None
+    ) -> StudyResult:
         """Reads a run folder, whoever is writing it."""
         return StudyResult(_folder(name, workdir))
 

@@ -53,7 +53,9 @@ class StudyResult(pg.tuning.Result):
         return self._active
 
     @property
-    def last_updated(self) -> datetime.datetime | None:
+    def last_updated(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+    ) -> datetime.datetime | None:
         """When the last trial finished; None without trials."""
         last = max((trial.finished for trial in self._trials), default=None)
         return None if last is None else datetime.datetime.fromtimestamp(last, datetime.UTC)

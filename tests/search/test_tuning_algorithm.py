@@ -1,5 +1,9 @@
 """PyGlove's algorithms in our controller."""
 
+# PyGlove makes its types at run time, out of pyright's sight.
+# pyright: reportAttributeAccessIssue=false, reportFunctionMemberAccess=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
+
 import json
 import math
 import sqlite3

@@ -1,5 +1,9 @@
 """The backend 'isozyme' of `pg.sample`: what a loop in one thread sees, and what its run folder holds."""
 
+# PyGlove makes its types at run time, out of pyright's sight.
+# pyright: reportAttributeAccessIssue=false, reportFunctionMemberAccess=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
+
 import json
 import math
 import sqlite3

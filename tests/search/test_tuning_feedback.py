@@ -1,5 +1,9 @@
 """The backend 'isozyme': what a loop body may say of its candidate."""
 
+# PyGlove makes its types at run time, out of pyright's sight.
+# pyright: reportAttributeAccessIssue=false, reportFunctionMemberAccess=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
+
 import math
 
 import numpy as np

@@ -1,5 +1,9 @@
 """Our algorithms in a plain `pg.sample`."""
 
+# PyGlove makes its types at run time, out of pyright's sight.
+# pyright: reportAttributeAccessIssue=false, reportFunctionMemberAccess=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
+
 import threading
 from collections import Counter
 

@@ -1,5 +1,9 @@
 """The backend 'isozyme': several threads at one loop, and processes that die."""
 
+# PyGlove makes its types at run time, out of pyright's sight.
+# pyright: reportAttributeAccessIssue=false, reportFunctionMemberAccess=false, reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
+
 import os
 import signal
 import subprocess
