@@ -80,6 +80,7 @@ class Controller:
         self._pending: dict[int, Pending] = {}
         self._finished: dict[int, Trial] = {}
         self._arrived: deque[Trial] = deque()
+        self._gaps: deque[int] = deque()  # Under way when an earlier, asynchronous session ended.
         self._uncommitted: dict[int, Trial] = {}
         self._restored: set[int] = set()  # Those of the finished ones that an earlier session journalled.
         self._conditions: str | None = None
@@ -132,14 +133,15 @@ class Controller:
         self._feed_until(number - 1)
 
     def _run_asynchronously(self, spent: Callable[[int], bool]) -> None:
+        self._gaps.extend(self._journal.missing(0, self._resumed))
         for trial in self._snapshots.replay(self._fed):
             self._feed(trial, restored=True)
             self._owners += trial.owns
-        gaps, number = deque(self._journal.missing(0, self._resumed)), self._resumed
+        number = self._resumed
         with suppress(Exhausted):
-            while gaps or not spent(number):
-                if gaps:
-                    self._propose(gaps.popleft())
+            while self._gaps or not spent(number):
+                if self._gaps:
+                    self._propose(self._gaps.popleft())
                 else:
                     self._propose(number)
                     number += 1
@@ -254,5 +256,9 @@ class Controller:
         for listener in self._listeners:
             listener(trial, self.progress)
         if self._fed % _TEND_EVERY == 0:
-            self._memory.cache.settle(self._fed)
+            self._memory.cache.settle(self._complete())
             self._snapshots.take(self._fed)
+
+    def _complete(self) -> int:
+        """A number before which all trials are journalled."""
+        return min([*self._pending, *self._gaps], default=self._fed) if self._asynchronous else self._fed

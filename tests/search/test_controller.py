@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from isozyme.evaluators.protocol import Outcome, Status
+from isozyme.hashing import cache as cache_module
 from isozyme.search import (
     Controller,
     Journal,
@@ -653,6 +654,39 @@ class TestAsynchronous:
             assert [t for t in search.trials if t.number in {k.number for k in kept}] == sorted(
                 kept, key=lambda t: t.number
             )
+
+    def test_a_straggler_does_not_spoil_the_keys_on_disk(self, tmp_path, monkeypatch):
+        """Keys are moved to disk up to the oldest trial under way: no kill leaves a key there without its trial."""
+        monkeypatch.setattr(cache_module, "_NEWEST", 3)
+        monkeypatch.setattr(controller_module, "_TEND_EVERY", 1)
+        held = []
+
+        class Holding(InProcessExecutor):
+            def submit(self, ticket, request):
+                if ticket < 3 or held:
+                    super().submit(ticket, request)
+                else:
+                    held.append(ticket)
+
+        def kill(trial, progress):
+            if progress.trials == 30:
+                raise KeyboardInterrupt
+
+        with self.search(tmp_path) as search:
+            search.controller._executor = Holding(search.evaluator, SPACE, SEED)
+            search.controller._listeners = [kill]
+            with pytest.raises(KeyboardInterrupt):
+                search.controller.run(60)
+            assert search.journal.missing(0, held[0] + 1) == held
+            assert search.journal.indexed() == held[0]
+            before = list(search.evaluator.begun)
+        with self.search(tmp_path) as search:
+            search.controller.run(60)
+            trials = search.trials
+            assert search.journal.indexed() > 30
+            begun = before + search.evaluator.begun
+        assert [t.number for t in trials] == list(range(60))
+        assert len({SPACE.behaviour(candidate) for candidate in begun}) == len(begun)
 
     def test_a_run_cannot_change_over(self, tmp_path):
         with self.search(tmp_path) as search:
