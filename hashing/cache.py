@@ -8,7 +8,7 @@ of any length takes the same memory and nearly the same time for a look-up.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
-_NEWEST = 10_000  # keys held in memory: about 2 MB
+_NEWEST = 20_000  # keys held in memory: about 4 MB
 
 
 class KeyStore(Protocol):
