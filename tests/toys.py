@@ -118,8 +118,8 @@ def _hold_interpreter() -> None:
 
 
 def _fill_memory() -> None:
-    """Takes 3 GB, writes to all of it, and holds it."""
-    kept = [os.urandom(2**20) * 64 for _ in range(48)]
+    """Takes 5 GB, writes to all of it, and holds it."""
+    kept = [os.urandom(2**20) * 64 for _ in range(75)]
     time.sleep(20.0)
     del kept
 

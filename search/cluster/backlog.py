@@ -86,10 +86,12 @@ class Backlog:
         self._deaths.pop(ticket, None)
         self.answered.append((ticket, Answer(outcomes, self._attempts.pop(ticket), worker)))
 
-    def lose(self, lost: list[Sent]) -> None:
-        """Batches of a worker that is gone or out of reach, through no fault of theirs, wait again."""
-        for sent in reversed(lost):
+    def lose(self, lost: list[Sent], begun: int) -> None:
+        """Batches of a worker that is gone or out of reach, of which so many had begun, wait again."""
+        for place, sent in reversed(list(enumerate(lost))):
             self._under_way -= len(sent.batch)
+            if place >= begun:
+                self._attempts.subtract(ticket for ticket, _ in sent.batch)
             sent.queue.extendleft(reversed(sent.batch))
 
     def suspect(self, sent: Sent, starved: bool, why: str) -> None:

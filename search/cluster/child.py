@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from io import BytesIO
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -122,9 +122,7 @@ def main() -> None:
 class _Evaluation:
     """An evaluator, to be set up, and the file for what it finds."""
 
-    def __init__(self, message: tuple[Payload, Sequence[str]], records: int) -> None:
-        payload, path = message
-        sys.path += [folder for folder in path if folder not in sys.path]
+    def __init__(self, payload: Payload, records: int) -> None:
         self._evaluator, self._space, self._seed, self._cost = payload.open()
         self._records = records
 

@@ -124,6 +124,8 @@ def preflight(payload: Payload) -> None:
         except GetTimeoutError as error:
             raise SetupFailed(f"{name} has not answered for {_PREFLIGHT_SECONDS:g} s; {remedy}") from error
         except RayError as error:
+            if node_is_dead(node["NodeID"]):
+                continue
             raise SetupFailed(f"{name} cannot run isozyme: {reason(error)}; {remedy}") from error
         if trouble:
             raise SetupFailed(f"{name} cannot import what is searched or evaluated: {trouble}; {remedy}")

@@ -194,7 +194,7 @@ class RayExecutor:
             if slot.lost_sight is not None and time.monotonic() - slot.lost_sight > _OUT_OF_REACH:
                 self._lose(slot, error)
             else:
-                self._backlog.lose(slot.lose())
+                self._backlog.lose(slot.lose(), begun=1)
                 slot.postpone(_ASK_AGAIN)
         except RayError as error:
             self._lose(slot, error)
@@ -230,9 +230,10 @@ class RayExecutor:
         ray.kill(slot.actor)  # In case that it is there after all.
         slot.replace(self._new_actor())
         blameless = bool(node) and connection.node_is_dead(node)
-        self._backlog.lose(lost if blameless else lost[1:])
         if blameless:
+            self._backlog.lose(lost, begun=1)
             return
+        self._backlog.lose(lost[1:], begun=0)
         why = connection.reason(error)
         if lost:
             self._backlog.suspect(lost[0], connection.out_of_memory(error), why)

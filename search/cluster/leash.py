@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from isozyme.search.cluster.child import Payload, Task
 
-# Not with -m, which would have the module's classes exist twice.
-_CHILD = "from isozyme.search.cluster.child import main; main()"
+# Not with -m, which would have the module's classes exist twice. It finds modules where this process does.
+_CHILD = "import sys; sys.path[:] = {path!r}; from isozyme.search.cluster.child import main; main()"
 _LOOK = 0.1  # seconds between looks at a process that is busy
 _LOOKS_A_LIMIT = 20  # or as often as this within the time limit
 _FAREWELL = 1.0  # seconds between the end of the connection to a dying process and its own
@@ -77,14 +77,14 @@ class Leash:
         passed = (theirs.fileno(), self._records)
         self._kills_before = _kills_for_memory()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CHILD, *map(str, passed)],
+            [sys.executable, "-c", _CHILD.format(path=sys.path), *map(str, passed)],
             env=os.environ | self._payload.environment,
             pass_fds=passed,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
         theirs.close()
-        return self._begin((self._payload, sys.path))
+        return self._begin(self._payload)
 
     def _begin(self, message: Any) -> Ended | None:
         try:

@@ -1,0 +1,159 @@
+"""The command line on Ray, with a config of a user's own: here, cut off from every network, and on a cluster."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from isozyme.tests.launch.launch_helpers import (
+    HANG,
+    RUN,
+    assert_usage_error,
+    background,
+    committed,
+    environment,
+    query,
+    run,
+    trajectory,
+)
+
+TRIALS = 60
+FILES = {
+    "my_config.py": '''
+"""Eight choices that are to be large."""
+
+import pyglove as pg
+from my_space import space
+
+from isozyme.evaluators import Outcome, Status
+from isozyme.launch import Budget, Experiment
+from isozyme.search import Maximize, RegularizedEvolution
+
+
+@pg.members([("pause", pg.typing.Float(0.0))])
+class Sum(pg.Object):
+    def prepare(self):
+        pass
+
+    def setup(self, space, seed):
+        pass
+
+    def conditions(self, split):
+        return f"sum/{split}"
+
+    def evaluate(self, jobs):
+        from my_package.late import total  # Only where it is evaluated.
+
+        return [Outcome(Status.OK, None, {"sum": total(job.candidate, self.pause)}) for job in jobs]
+
+
+def experiment():
+    return Experiment(
+        space=space(), evaluator=Sum(), search=RegularizedEvolution(10, 3), objectives=[Maximize("sum", 0.0)],
+        budget=Budget(%d), finalists=1,
+    )
+'''
+    % TRIALS,
+    "my_space.py": """
+import pyglove as pg
+
+from isozyme.spaces.template import TemplateSpace
+
+
+def space():
+    return TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(8)])
+""",
+    "my_package/__init__.py": "",
+    "my_package/late.py": """
+import time
+
+
+def total(choices, pause):
+    time.sleep(pause)
+    return float(sum(choices))
+""",
+}
+LOOPBACK = {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+CORE = {"gcs_server", "raylet"}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """A config with a module and a package beside it."""
+    folder = tmp_path_factory.mktemp("own")
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return folder / "my_config.py"
+
+
+@pytest.fixture(scope="module")
+def alone(config, tmp_path_factory):
+    """The trajectory of one process."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    ended = run(f"--config={config}", f"--workdir={folder}", "--workers=0")
+    assert ended.code == 0, ended.err
+    return trajectory(folder)
+
+
+def listening(family):
+    """Addresses at which the processes of a run listen, with the first word of who does."""
+    found = set()
+    for one in family:
+        try:
+            name = one.name()
+            found |= {(name, c.laddr.ip) for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_a_run_on_this_machine_listens_to_it_alone(config, alone, tmp_path):
+    """Ray's processes and the workers are bound to the loopback interface, ask for a token, and report to nobody; what
+    lies beside the config reaches the workers; symbolic classes of the config work there."""
+    folder = tmp_path / "run"
+    arguments = (f"--config={config}", f"--workdir={folder}", "--workers=2", "--config.evaluator.pause=0.05")
+    with background(*arguments, scratch=tmp_path) as started:
+        started.wait_for_trials(folder, 5)
+        family = started.family()
+        heard = listening(family)
+        variables = [one.environ() for one in family if one.name() in CORE]
+        lines = [" ".join(one.cmdline()) for one in family]
+        ended = started.end()
+    assert (ended.code, ended.err) == (0, "")
+    names = {name for name, _ in heard}
+    assert names >= CORE
+    assert any(name.startswith("ray::Worker") for name in names)
+    assert {ip for _, ip in heard} <= LOOPBACK
+    assert {v["RAY_AUTH_MODE"] for v in variables} == {"token"}
+    assert {v["RAY_USAGE_STATS_ENABLED"] for v in variables} == {"0"}
+    assert not any("--modules-to-load=UsageStatsHead" in line and "dashboard-host" in line for line in lines)
+    assert trajectory(folder) == alone
+
+
+def _namespaces_are_permitted():
+    if shutil.which("unshare") is None or shutil.which("ip") is None:
+        return False
+    return subprocess.run(["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(
+    not _namespaces_are_permitted(), reason="takes unshare, ip and the right to make network namespaces"
+)
+def test_a_run_needs_no_network(config, alone, tmp_path):
+    """In a namespace that has the loopback interface only."""
+    folder = tmp_path / "run"
+    command = [sys.executable, RUN, f"--config={config}", f"--workdir={folder}", "--workers=2"]
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *map(str, command)],
+        env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=HANG,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert trajectory(folder) == alone
