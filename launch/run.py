@@ -92,8 +92,8 @@ def _run(options: Options) -> int:
     from isozyme.evaluators.protocol import DataUnavailable
     from isozyme.launch import loading, session, workdir
     from isozyme.launch.errors import UsageError
-    from isozyme.search.executors import SetupFailed
     from isozyme.search.database import JournalError, no_room
+    from isozyme.search.executors import SetupFailed
 
     experiment = loading.load(options.config, options.patches, options.overrides)
     _probe(options.address, options.workers)

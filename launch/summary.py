@@ -33,6 +33,8 @@ def show(
     _print(
         console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv"
     )
+    for line in _operators(progress):
+        _print(console, line)
     for line in lines(cost) if cost is not None else ():
         _print(console, line)
     if closing is None:
@@ -51,6 +53,15 @@ def show(
     ):
         _print(console, f"  {command}")
     _print(console, f"  the same command with --config.budget.trials={2 * progress.trials} goes on from here")
+
+
+def _operators(progress: Progress) -> list[str]:
+    """What each variation operator came to."""
+    return [
+        f"operator {name}: {tally.proposals} proposals, {sum(tally.twins.values())} twins, {tally.failures} failures, "
+        f"{tally.improvements} of {tally.compared} better than their parent, by {tally.mean_gain:.3g} in the mean"
+        for name, tally in sorted(progress.operators.tallies.items())
+    ]
 
 
 def _table(experiment: Experiment, closing: Closing) -> Table:

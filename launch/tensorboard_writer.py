@@ -86,6 +86,8 @@ class TensorBoardWriter:
         }
         if progress.best is not None:
             values |= {f"best/{name}": value for name, value in sorted(progress.best.metrics.items())}
+        for name, tally in sorted(progress.operators.tallies.items()):
+            values |= {f"operators/{name}/proposals": tally.proposals, f"operators/{name}/better": tally.improvements}
         cost = self._bill.cost(progress)
         if cost is not None:
             values |= scalars(cost, self._best_score(progress))

@@ -17,6 +17,11 @@ from launch_helpers import TRIALS, environment, query
 
 SCALARS = {
     "best/loss",
+    "cost/avoided_kwh",
+    "cost/cpu_seconds",
+    "cost/device_seconds",
+    "cost/kg_co2e",
+    "cost/kwh",
     "best/accuracy",
     "best/live_length",
     "best/state_bytes",
@@ -24,6 +29,8 @@ SCALARS = {
     "front/size",
     "hits/static",
     "hits/numeric",
+    "operators/insert/proposals",
+    "operators/insert/better",
     "status/ok",
     "trials/per_second",
     "trials/unique",
@@ -48,6 +55,7 @@ def test_all_scalars_are_there_and_end_at_the_last_trial(events: Any) -> None:
     """Steps are numbers of trials, from the first to the last."""
     assert set(events.Tags()["scalars"]) >= SCALARS
     for tag in SCALARS:
+        assert events.Scalars(tag)[-1].value >= 0
         steps = [scalar.step for scalar in events.Scalars(tag)]
         assert steps == sorted(steps)
         assert steps[-1] == TRIALS - 1
