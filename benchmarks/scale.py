@@ -164,7 +164,8 @@ def main() -> None:
     answers = {"workers": show_workers(fed)}
     repeats = {lag.SHOWN: 1} if quick else lag.REPEATS
     busy = [lag.utilisation(times, lag.SHOWN, True, repeats[lag.SHOWN]) for times in lag.TIMES]
-    busy += [lag.utilisation(times, n, False, seeds) for times in lag.TIMES for n, seeds in repeats.items()]
+    busy += [lag.utilisation(times, n, False, seeds) for times in lag.TIMES for n, seeds in repeats.items()
+             if n == lag.SHOWN or times != "constant"]  # fmt: skip
     answers["utilisation"] = show_utilisation(busy)
     scored = [lag.quality(name, 2 if quick else 20) for name in lag.settings()]
     answers["quality"] = show_quality(scored)

@@ -2,14 +2,12 @@
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 _OK, _USAGE, _INTERRUPTED = 0, 2, 130
-_PROBE_SECONDS = 3.0
 _CONFIG = "--config."
 
 
@@ -96,10 +94,10 @@ def _run(options: Options) -> int:
     from isozyme.search.executors import SetupFailed
 
     experiment = loading.load(options.config, options.patches, options.overrides)
-    _probe(options.address, options.workers)
     signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(options.workdir) if options.workdir else _default_folder(options.config)
     try:
+        _join(options.address, options.workers)
         experiment.evaluator.prepare()
         notes = workdir.enter(folder, experiment)
         where = session.Where(
@@ -133,47 +131,16 @@ def _default_folder(config: str) -> Path:
     return Path("runs") / (path.stem if variant == "experiment" else f"{path.stem}-{variant}")
 
 
-def _probe(address: str | None, workers: int | None) -> None:
-    """Asks whether anybody listens: Ray alone would retry for minutes."""
+def _join(address: str | None, workers: int | None) -> None:
+    """Joins the cluster before anything else is done."""
     from isozyme.launch.errors import UsageError
+    from isozyme.search.cluster import connection
 
     if address is None:
         return
     if workers == 0:
         raise UsageError(f"--address={address}: with --workers=0 nothing runs on a cluster; leave one of them out")
-    if address == "auto":
-        import ray
-
-        try:
-            ray.init(address="auto", namespace="isozyme", configure_logging=False, log_to_driver=False)
-        except ConnectionError:
-            raise UsageError(
-                "--address=auto: no Ray cluster runs on this machine; start one, or leave it out"
-            ) from None
-        ray.shutdown()
-        return
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"--address={address}: not an address; write auto or HOST:PORT")
-    try:
-        socket.create_connection((host, int(port)), timeout=_PROBE_SECONDS).close()
-    except OSError as error:
-        raise UsageError(
-            f"--address={address}: nobody answers ({error}); start the cluster, or leave it out"
-        ) from error
-    if os.environ.get("RAY_USE_TLS", "0") == "0" and not _speaks_grpc(f"{host}:{port}"):
-        raise UsageError(f"--address={address}: what answers is not Ray; name the port of the cluster's head")
-
-
-def _speaks_grpc(target: str) -> bool:
-    import grpc
-
-    with grpc.insecure_channel(target) as channel:
-        try:
-            grpc.channel_ready_future(channel).result(timeout=_PROBE_SECONDS)
-        except grpc.FutureTimeoutError:
-            return False
-    return True
+    connection.join(address)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from isozyme.search.simulation import exponential
 
 BATCHES = {1: 20_000, 10: 50_000, 100: 50_000, 1_000: 50_000}  # trials written, by trials a commit
 SEARCH = 10_000  # trials of a whole search
-_SOURCE = 2_000  # trials of a real search, which are journalled again and again under new numbers
+_SOURCE = 1_000  # trials of a real search, which are journalled again and again under new numbers
 
 
 class Part(NamedTuple):
@@ -85,7 +85,7 @@ def search(count: int, seed: int) -> Part:
 
 def _simulate(count: int, seed: int, *listeners: Callable[[Trial, object], None]) -> None:
     workers = Workers(1_000, exponential(0.01), 2_000, asynchronous=True)
-    simulate(workers, RegularizedEvolution(1_000, 2), count, seed, None, listeners)
+    simulate(workers, RegularizedEvolution(2_000, 2), count, seed, None, listeners)
 
 
 def _in_turns(pool: Executor, task: Callable[[int], Part], repeats: int) -> dict[int, list[list[Part]]]:
@@ -104,7 +104,7 @@ def _rate(parts: list[Part], trials: int) -> float:
 
 def measure(quick: bool) -> Figures:
     """Measures; with `quick` a tenth of the trials, once."""
-    share, repeats = (10, 1) if quick else (1, 5)
+    share, repeats = (10, 1) if quick else (1, 3)
     journals: list[Rate] = []
     searches: dict[int, list[float]] = {}
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:

@@ -13,18 +13,17 @@ from isozyme.search.simulation import Times, constant, exponential, lognormal, s
 MEAN = 60.0  # seconds an evaluation, stragglers aside
 TIMES: dict[str, Times] = {
     "constant": constant(MEAN),
-    "lognormal, sigma 0.5": lognormal(MEAN, 0.5),
+    "lognormal, σ 0.5": lognormal(MEAN, 0.5),
     "exponential": exponential(MEAN),
-    "constant, 1 % take 10 times as long": straggling(constant(MEAN), 0.01, 10.0),
+    "1 % take 10 times as long": straggling(constant(MEAN), 0.01, 10.0),
 }
 RATIOS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)  # lag over workers
 AIM = 0.9
-_TURNS = 20  # evaluations of each worker in the steady part
 WORKERS = 32  # of the searches whose quality is compared
 TRIALS = 2_000
 POPULATION = 100
 UNTIL = TRIALS / 2 * MEAN / WORKERS  # seconds in which workers that never wait evaluate half of the trials
-REPEATS = {16: 3, 64: 3, 256: 1}  # of simulations of utilisation, by workers
+REPEATS = {16: 2, 64: 2, 256: 1}  # of simulations of utilisation, by workers
 SHOWN = 64  # of these, in the chart
 
 
@@ -51,7 +50,8 @@ def utilisation(times: str, count: int, asynchronous: bool, repeats: int) -> Uti
     for ratio in (0.5, 1.0, 2.0) if asynchronous else RATIOS:
         lag = round(ratio * count)
         workers = Workers(count, TIMES[times], lag, asynchronous)
-        runs = [simulate(workers, RandomSearch(), 3 * lag + _TURNS * count, seed, 0.0) for seed in range(repeats)]
+        trials = 2 * lag + max(10 * count, 2_000)
+        runs = [simulate(workers, RandomSearch(), trials, seed, 0.0) for seed in range(repeats)]
         by_ratio[ratio] = [run.steady.utilisation for run in runs]
     return Utilisation(times, count, asynchronous, by_ratio)
 

@@ -78,7 +78,7 @@ class Run(NamedTuple):
 
     Attributes:
       usage: of the whole run.
-      steady: of its middle: from when `2 * lag` trials have been fed back until the last one is proposed.
+      steady: of its middle: from when `lag` trials have been fed back until the last one is proposed.
       finished, fitness: of each trial, in the order of feedback; virtual seconds, and the metric.
       progress: what the controller counted.
       seconds: wall time of it all.
@@ -100,7 +100,7 @@ def simulate(
     Args:
       workers: virtual ones.
       algorithm: who proposes.
-      trials: more than three times the lag, for there to be a steady part.
+      trials: more than twice the lag, for there to be a steady part.
       seed: of landscape, search and times.
       price: see `SimulatedExecutor`.
       listeners: see `Controller`.
@@ -114,7 +114,7 @@ def simulate(
     def watch(trial: Trial, progress: Progress) -> None:
         finished.append(trial.finished)
         fitness.append(trial.metrics["fitness"])
-        if progress.trials in (2 * workers.lag, trials - workers.lag):
+        if progress.trials in (workers.lag, trials - workers.lag):
             marks[progress.trials] = executor.usage()
 
     with journal() as opened:
@@ -126,7 +126,7 @@ def simulate(
         progress = controller.run(trials)
         seconds = time.perf_counter() - began
     usage = executor.usage()
-    steady = marks[trials - workers.lag].since(marks[2 * workers.lag]) if trials > 3 * workers.lag else usage
+    steady = marks[trials - workers.lag].since(marks[workers.lag]) if trials > 2 * workers.lag else usage
     return Run(usage, steady, np.array(finished), np.array(fitness), progress, seconds)
 
 

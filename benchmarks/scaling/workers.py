@@ -16,7 +16,7 @@ from isozyme.search.simulation import SimulatedExecutor, exponential
 EVALUATIONS = (0.1, 1.0, 60.0, 3600.0)  # seconds
 AIM = 0.9
 MEMORY = 16e9  # bytes that trials under way may take
-_AROUND = (0.6, 0.8, 1.0, 1.25, 1.5, 2.0)  # workers, in multiples of what the controller's time allows
+_AROUND = (0.8, 1.0, 1.25, 1.5)  # workers, in multiples of what the controller's time allows
 _MANY = 2_000  # workers with evaluations of 0.1 s that no controller feeds: it never waits
 _LARGEST = 10_000  # workers, simulated
 _NAP, _FIRST = 0.025, 20  # seconds an evaluation on Ray; trials until workers have started
@@ -76,16 +76,17 @@ class Figures(NamedTuple):
         return None
 
 
-def _algorithm() -> RegularizedEvolution:
-    return RegularizedEvolution(1_000, 2)  # A low pressure of selection, so that few trials are twins.
+def _algorithm(lag: int) -> RegularizedEvolution:
+    """A large population and a low pressure of selection: few trials are twins, which feed no worker."""
+    return RegularizedEvolution(max(lag, 1_000), 2)
 
 
 def _run(seconds: float, count: int, seed: int) -> Run:
     """Exponential times and two trials under way for each worker, fed back as they finish, so that only the controller
-    keeps workers waiting. The steady part has two evaluations for each worker, and 2,000 at least."""
+    keeps workers waiting. The steady part has three evaluations for each worker, and 2,000 at least."""
     lag = 2 * count
     workers = Workers(count, exponential(seconds), lag, asynchronous=True)
-    return simulate(workers, _algorithm(), 3 * lag + max(lag, 2_000), seed, None)
+    return simulate(workers, _algorithm(lag), 2 * lag + max(3 * count, 2_000), seed, None)
 
 
 def measure(quick: bool) -> Figures:
@@ -123,7 +124,7 @@ def bytes_in_flight(count: int) -> float:
     with journal() as opened:
         before = tracemalloc.get_traced_memory()[0]
         Controller(
-            made, _algorithm(), OBJECTIVES, opened, executor, 0, count, asynchronous=True, listeners=[look]
+            made, _algorithm(count), OBJECTIVES, opened, executor, 0, count, asynchronous=True, listeners=[look]
         ).run(count)  # fmt: skip
     tracemalloc.stop()
     return (seen[0] - before) / count
@@ -143,7 +144,7 @@ def ray_price(trials: int) -> float:
     made = space()
     executor = RayExecutor(Landscape(0, _NAP), made, 0, 2, None, process.environment(1))
     with journal() as opened, contextlib.closing(executor):
-        controller = Controller(made, _algorithm(), OBJECTIVES, opened, executor, 0, 8, listeners=[watch])
+        controller = Controller(made, _algorithm(8), OBJECTIVES, opened, executor, 0, 8, listeners=[watch])
         progress = controller.run(trials)
         (cpu, unique), now = began[0], time.process_time()
     return (now - cpu) / (progress.unique - unique)

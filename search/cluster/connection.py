@@ -4,12 +4,14 @@ import os
 import re
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from isozyme import __version__
+from isozyme.search.cluster import address as address_check
 from isozyme.search.cluster.child import Payload
 from isozyme.search.cluster.leash import Leash, SetupError
 from isozyme.search.cluster.worker import Worker
@@ -40,47 +42,70 @@ class Resources(NamedTuple):
         return min(int(node.get(name, 0.0) / need + 1e-9) for name, need in needs.items() if need)
 
 
-def connect(address: str | None, workers: int, resources: Resources) -> bool:
-    """Joins the cluster at `address`, or starts one on this machine that has room for the workers.
+def join(address: str) -> bool:
+    """Joins the cluster at `address`; returns whether this process was in none before.
 
-    Returns whether it did: a process that is connected already stays so.
+    Raises:
+      SetupFailed: there is none, or it does not let this process in.
+    """
+    if "ray" not in sys.modules or not sys.modules["ray"].is_initialized():
+        address_check.check(address)
+    try:
+        return _init(address=address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if address == "auto":
+            what = "no Ray cluster runs on this machine, or it does not accept the token in ~/.ray/auth_token"
+            raise SetupFailed(f"--address=auto: {what}; start one, or leave it out") from error
+        why = " ".join(str(error).split())
+        raise SetupFailed(
+            f"--address={address}: cannot be joined from this machine, which has to be one of its nodes: {why}"
+        ) from error
+
+
+def start(workers: int, resources: Resources) -> bool:
+    """Starts a cluster on this machine that has room for the workers; returns whether this process was in none before.
+
+    Raises:
+      SetupFailed: this machine has no room for a single one.
+    """
+    _close_to_others()
+    processors = max(round(workers * resources.cpus + 0.499), 1)
+    started = _init(address="local", num_cpus=processors, include_dashboard=False)
+    if started and room(resources) == 0:
+        import ray
+
+        has = _amounts(ray.cluster_resources())
+        raise SetupFailed(f"per_worker: one worker takes {resources}, and this machine has {has}; lower per_worker")
+    return started
+
+
+def _init(**options: Any) -> bool:
+    """Starts Ray, or connects to it.
 
     Usage reporting and the dashboard are off unless the environment says otherwise. Ray's own handler of SIGTERM,
     which exits without a word, is put aside.
-
-    Raises:
-      SetupFailed: the cluster does not let this process in, or this machine has no room for a single worker.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address is None:
-        _close_to_others()
     import ray
-    from ray.exceptions import RayError
 
     if ray.is_initialized():
         return False
     handler = signal.getsignal(signal.SIGTERM)
-    own: dict[str, Any] = {"num_cpus": max(round(workers * resources.cpus + 0.499), 1), "include_dashboard": False}
-    options: dict[str, Any] = {"namespace": NAMESPACE, "configure_logging": False, "log_to_driver": False}
-    try:
-        ray.init(address=address or "local", **options, **({} if address else own))
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        where = f"the cluster at {address} cannot be joined" if address else "Ray cannot be started here"
-        raise SetupFailed(f"{where}: {' '.join(str(error).split())}") from error
+    ray.init(namespace=NAMESPACE, configure_logging=False, log_to_driver=False, **options)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)
-    if address is None and resources.workers_of(ray.cluster_resources()) == 0:
-        has = _amounts(ray.cluster_resources())
-        raise SetupFailed(f"per_worker: one worker takes {resources}, and this machine has {has}; lower per_worker")
     return True
 
 
 def _close_to_others() -> None:
-    """Before Ray is imported: a cluster of our own listens on the loopback interface only, and asks for a token.
+    """Has a cluster of our own listen on the loopback interface only, and ask for a token.
 
-    The first variable makes Ray do on Linux what it does on macOS. Ray itself would make a token that every user of
-    this machine can read if the home folder lets them.
+    The first variable makes Ray do on Linux what it does on macOS. Ray reads both while it is imported; where it has
+    been imported before, it does what it does by default. Its own token would be one that every user of this machine
+    can read if the home folder lets them.
     """
+    if "ray" in sys.modules:
+        return
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     token = Path.home() / ".ray" / "auth_token"

@@ -75,11 +75,12 @@ class RayExecutor:
         if self._slots:
             return
         self._on_start()
-        self._connected = connection.connect(self._address, self._workers, self._resources)
+        address = self._address
+        self._connected = connection.join(address) if address else connection.start(self._workers, self._resources)
         from ray.cloudpickle.cloudpickle import dumps
 
         payload = Payload(self._sources, dumps(self._content), self._environment)
-        if self._address is not None:
+        if address:
             connection.preflight(payload)
         self._new_actor = connection.actors(payload, self._limit, self._resources)
         self._slots = [Slot(self._new_actor()) for _ in range(self._workers)]

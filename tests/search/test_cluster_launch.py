@@ -1,11 +1,13 @@
 """The command line on Ray, with a config of a user's own: here, cut off from every network, and on a cluster."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,14 +19,11 @@ from isozyme.tests.launch.launch_helpers import (
     RUN,
     assert_usage_error,
     background,
-    committed,
     environment,
-    query,
     run,
     trajectory,
 )
 
-TRIALS = 60
 FILES = {
     "my_config.py": '''
 """Eight choices that are to be large."""
@@ -57,10 +56,9 @@ class Sum(pg.Object):
 def experiment():
     return Experiment(
         space=space(), evaluator=Sum(), search=RegularizedEvolution(10, 3), objectives=[Maximize("sum", 0.0)],
-        budget=Budget(%d), finalists=1,
+        budget=Budget(60), finalists=1,
     )
-'''
-    % TRIALS,
+''',
     "my_space.py": """
 import pyglove as pg
 
@@ -157,3 +155,82 @@ def test_a_run_needs_no_network(config, alone, tmp_path):
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert trajectory(folder) == alone
+
+
+def test_a_machine_without_room_for_a_worker_says_so(config, tmp_path):
+    """At once, in one line that names the field; it would wait for ever."""
+    ended = run(f"--config={config}", f"--workdir={tmp_path / 'run'}", "--workers=1", "--config.per_worker.gpus=70")
+    assert_usage_error(ended, ["per_worker", "one worker takes 1 CPU, 70 GPU", "this machine has 1 CPU", "lower"])
+
+
+@pytest.fixture(scope="module")
+def head():
+    """The head of a cluster that asks for a token, as `ray start` makes it: its address, token and processes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token, scratch = secrets.token_hex(32), tempfile.mkdtemp(prefix="isozyme")  # Sockets need a short path.
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", f"--port={port}", f"--temp-dir={scratch}",
+               "--num-cpus=2", "--include-dashboard=false", "--block"]  # fmt: skip
+    started = subprocess.Popen(
+        command,
+        env=environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token, RAY_USAGE_STATS_ENABLED="0"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + HANG
+        while not {"gcs_server", "raylet"} <= {name for name, _ in listening(_family(started))}:
+            assert time.monotonic() < deadline
+            assert started.poll() is None
+            time.sleep(0.2)
+        yield f"127.0.0.1:{port}", token, _family(started)
+    finally:
+        family = _family(started)
+        started.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, timeout=20)
+        for one in alive:
+            one.kill()
+        started.wait()
+        shutil.rmtree(scratch)
+
+
+def _family(started):
+    parent = psutil.Process(started.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def _user(tmp_path, **variables):
+    """Variables of a user without a token at home."""
+    ours = {name: "" for name in os.environ if name.startswith("RAY_")}
+    return ours | {"HOME": str(tmp_path)} | variables
+
+
+def test_a_run_on_a_cluster(head, config, alone, tmp_path):
+    """What lies beside the config reaches the workers there. Nodes that have others listen to all interfaces."""
+    address, token, family = head
+    folder = tmp_path / "run"
+    ended = run(
+        f"--config={config}", f"--workdir={folder}", "--workers=2", f"--address={address}",
+        **_user(tmp_path, RAY_AUTH_TOKEN=token),
+    )  # fmt: skip
+    assert (ended.code, ended.err) == (0, "")
+    assert f"starting 2 workers on the cluster at {address}" in ended.out
+    assert trajectory(folder) == alone
+    assert {("gcs_server", "::"), ("raylet", "::")} <= listening(family)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, ["the cluster asks for a token", "~/.ray/auth_token"]),
+        ({"RAY_AUTH_TOKEN": "0" * 64}, ["the cluster does not accept the token", "~/.ray/auth_token"]),
+    ],
+)
+def test_a_cluster_that_does_not_let_one_in(head, config, tmp_path, variables, words):
+    """Said in a second, where Ray would try for twenty; nothing is made."""
+    address, _, _ = head
+    folder = tmp_path / "run"
+    arguments = (f"--config={config}", f"--workdir={folder}", "--workers=2", f"--address={address}")
+    assert_usage_error(run(*arguments, **_user(tmp_path, **variables)), [f"--address={address}", *words])
+    assert not folder.exists()

@@ -27,7 +27,7 @@ def ray(monkeypatch):
     threshold = (memory.total - memory.available + ROOM) / memory.total
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{threshold:.4f}")
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "50")
-    connection.connect(None, 2, Resources())
+    connection.start(2, Resources())
     import ray
 
     yield ray

@@ -43,7 +43,7 @@ def bits(first, second):
 @pytest.fixture(scope="module")
 def ray():
     """Ray with room for all executors of this module, one after the other."""
-    connection.connect(None, WORKERS, Resources())
+    connection.start(WORKERS, Resources())
     import ray
 
     yield ray

@@ -1,0 +1,69 @@
+"""Whether an address is that of a Ray cluster which lets this process in. Ray itself would go on trying for a while."""
+
+import os
+import socket
+from pathlib import Path
+
+from isozyme.search.executors import SetupFailed
+
+_SECONDS = 3.0  # that an answer may take
+# Any call would do: it is answered, or refused for want of a token, or unknown to the version of Ray that is there.
+_CALL = "/ray.rpc.NodeInfoGcsService/GetClusterId"
+
+
+def check(address: str) -> None:
+    """Returns if a cluster answers at `address`, which is HOST:PORT, or 'auto', of which only joining can tell.
+
+    A cluster that asks for a token is to get the user's: for an address that is given, Ray leaves that to the variable
+    RAY_AUTH_MODE, which it reads while it is imported.
+
+    Raises:
+      SetupFailed: it is no address, or nobody answers, or something else than Ray, or the token is not accepted.
+    """
+    if address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise SetupFailed(f"--address={address}: not an address; write auto or HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=_SECONDS).close()
+    except OSError as error:
+        raise SetupFailed(
+            f"--address={address}: nobody answers ({error}); start the cluster, or leave it out"
+        ) from error
+    if os.environ.get("RAY_USE_TLS", "0") != "0" or _lets_in(address, None):
+        return
+    token = _token()
+    remedy = "copy ~/.ray/auth_token from the cluster's head"
+    if not token or os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+        raise SetupFailed(f"--address={address}: the cluster asks for a token; {remedy}")
+    if not _lets_in(address, token):
+        raise SetupFailed(f"--address={address}: the cluster does not accept the token; {remedy}")
+
+
+def _lets_in(address: str, token: str | None) -> bool:
+    """Whether the cluster accepts a call with this token, or without any."""
+    import grpc
+
+    with grpc.insecure_channel(address) as channel:
+        call = channel.unary_unary(_CALL)
+        try:
+            call(b"", timeout=_SECONDS, metadata=(("authorization", f"Bearer {token}"),) if token else ())
+        except grpc.RpcError as error:
+            code = error.code()  # pyright: ignore[reportAttributeAccessIssue]
+            if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                what = "what answers is not Ray; name the port of the cluster's head"
+                raise SetupFailed(f"--address={address}: {what}") from error
+            return code is not grpc.StatusCode.UNAUTHENTICATED
+    return True
+
+
+def _token() -> str:
+    """The user's token, where Ray looks for it."""
+    if token := os.environ.get("RAY_AUTH_TOKEN"):
+        return token.strip()
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
