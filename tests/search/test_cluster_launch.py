@@ -212,7 +212,7 @@ def test_a_run_on_a_cluster(head, config, alone, tmp_path):
     folder = tmp_path / "run"
     ended = run(
         f"--config={config}", f"--workdir={folder}", "--workers=2", f"--address={address}",
-        **_user(tmp_path, RAY_AUTH_TOKEN=token),
+        **_user(tmp_path, RAY_AUTH_TOKEN=token),  # pyright: ignore[reportArgumentType]
     )  # fmt: skip
     assert (ended.code, ended.err) == (0, "")
     assert f"starting 2 workers on the cluster at {address}" in ended.out
@@ -232,5 +232,5 @@ def test_a_cluster_that_does_not_let_one_in(head, config, tmp_path, variables, w
     address, _, _ = head
     folder = tmp_path / "run"
     arguments = (f"--config={config}", f"--workdir={folder}", "--workers=2", f"--address={address}")
-    assert_usage_error(run(*arguments, **_user(tmp_path, **variables)), [f"--address={address}", *words])
+    assert_usage_error(run(*arguments, **_user(tmp_path, **variables)), [f"--address={address}", *words])  # pyright: ignore[reportArgumentType]
     assert not folder.exists()

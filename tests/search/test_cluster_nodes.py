@@ -256,10 +256,10 @@ def test_a_busy_cluster_is_told_of(cluster, executor, monkeypatch):
             return True
 
     other = ray.remote(num_cpus=1)(Other).remote()
-    ray.get(other.here.remote())
+    ray.get(other.here.remote())  # pyright: ignore[reportFunctionMemberAccess]
     made = executor(BitEvaluator(), 1)
     made.submit(0, Request(START))
     with pytest.warns(UserWarning, match=r"^1 of 1 workers wait for room"):
         look_until(made, lambda: made._missed)
-    ray.kill(other)
+    ray.kill(other)  # pyright: ignore[reportArgumentType]
     assert collect(made, 1)[0].outcomes[0].status is Status.OK
