@@ -118,7 +118,7 @@ def actor_calls(actors: int) -> Callable[[int], float]:
 
 def optuna_rate(storage: str | None) -> Callable[[int], float]:
     """Optuna with its fastest sampler."""
-    import optuna
+    import optuna  # pyright: ignore[reportMissingImports]
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -160,7 +160,7 @@ def main() -> None:
     arguments = parser.parse_args()
     quick, began = arguments.quick, time.perf_counter()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", flush=True)
-    fed = workers.measure(quick)
+    fed, written = workers.measure(quick), journal.measure(quick)
     answers = {"workers": show_workers(fed)}
     repeats = {lag.SHOWN: 1} if quick else lag.REPEATS
     busy = [lag.utilisation(times, lag.SHOWN, True, repeats[lag.SHOWN]) for times in lag.TIMES]
@@ -169,7 +169,6 @@ def main() -> None:
     answers["utilisation"] = show_utilisation(busy)
     scored = [lag.quality(name, 2 if quick else 20) for name in lag.settings()]
     answers["quality"] = show_quality(scored)
-    written = journal.measure(quick)
     answers["journal"] = show_journal(written)
     if arguments.charts:
         arguments.charts.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def draw_workers(path: Path, figures: workers.Figures) -> None:
     """Utilisation by workers, for each evaluation time; and the workers kept busy by evaluation time."""
 
     def draw(panels: Any) -> None:
-        counts = np.geomspace(100, 1e8, 400)
+        counts = np.geomspace(1, 1e8, 400)
         for colour, seconds in zip(_COLOURS, workers.EVALUATIONS, strict=False):
             bound = seconds / figures.price
             panels[0].plot(counts, 100 * np.minimum(1.0, bound / counts), color=colour, lw=1, label=f"{seconds:g} s")
