@@ -76,17 +76,16 @@ Cost = Callable[[Mapping[str, float]], float]
 
 
 class Alarm:
-    """Keeps the wall-clock limit of one stage: a context around its evaluation.
+    """Keeps the wall-clock limit of one stage where evaluations run in this process: a context around each.
 
-    The kernel's timer fires whatever the evaluation is doing. In a worker (`hard`) the signal ends the process, native
-    code that never returns included; in the controller's own process it raises `TimedOut` as soon as Python gets to
-    run, which such code can delay.
+    It raises `TimedOut` as soon as Python gets to run, which native code can delay; workers of a cluster keep their
+    limits by other means.
     """
 
-    def __init__(self, limit: float | None, hard: bool) -> None:
+    def __init__(self, limit: float | None) -> None:
         self.limit = limit if threading.current_thread() is threading.main_thread() else None
         if self.limit is not None:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL if hard else self._raise)
+            signal.signal(signal.SIGALRM, self._raise)
 
     def _raise(self, *_: object) -> None:
         raise TimedOut(f"stopped at the limit of {self.limit:g} s")
@@ -158,7 +157,7 @@ class InProcessExecutor:
         self, evaluator: Evaluator, space: Any, seed: int, cost: Cost | None = None, limit: float | None = None
     ) -> None:
         self._evaluator, self._space, self._seed, self._cost = evaluator, space, seed, cost
-        self._alarm = Alarm(limit, hard=False)
+        self._alarm = Alarm(limit)
         self._queue: deque[tuple[int, Request]] = deque()
         self._started = False
 

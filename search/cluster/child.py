@@ -18,7 +18,7 @@ from isozyme.search.cluster.sources import Sources
 from isozyme.search.executors import Alarm, Cost, Request, passes, run_request
 
 SLICE = 1.0  # seconds after which a batch is handed back, done or not: a batch that turns out slow is shared out again
-_UNLIMITED = Alarm(None, hard=False)  # The worker keeps the limit.
+_UNLIMITED = Alarm(None)  # The worker keeps the limit.
 _PARENT_DEATH_SIGNAL, _KILL = 1, 9  # PR_SET_PDEATHSIG and SIGKILL of Linux
 
 

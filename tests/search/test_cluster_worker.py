@@ -68,7 +68,7 @@ def test_a_worker_evaluates_as_the_process_itself_does(worker):
     outcomes, done = read(worker().run(batch(), len(BATCH), False))
     assert done == set(range(len(BATCH)))
     for place, behaviour in enumerate(BATCH):
-        expected = run_request(own, Request(bits(*behaviour), last=1), None, Alarm(None, hard=False))
+        expected = run_request(own, Request(bits(*behaviour), last=1), None, Alarm(None))
         assert [o.metrics for o in outcomes[place]] == [o.metrics for o in expected]
 
 

@@ -9,7 +9,7 @@ from isozyme.search.executors import Alarm, InProcessExecutor, Request, SetupFai
 from isozyme.tests.toys import BitEvaluator, BitStrings
 
 SPACE = BitStrings()
-NEVER = Alarm(None, hard=False)
+NEVER = Alarm(None)
 
 
 def bits(first, second):
