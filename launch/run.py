@@ -1,7 +1,6 @@
 """Runs or resumes a search: python launch/run.py --config launch/configs/lion.py"""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,11 +89,13 @@ def _run(options: Options) -> int:
     from isozyme.evaluators.protocol import DataUnavailable
     from isozyme.launch import loading, session, workdir
     from isozyme.launch.errors import UsageError
+    from isozyme.launch.interruption import Interruption
     from isozyme.search.database import JournalError, no_room
     from isozyme.search.executors import SetupFailed
 
     experiment = loading.load(options.config, options.patches, options.overrides)
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption = Interruption()
+    interruption.install()
     folder = Path(options.workdir) if options.workdir else _default_folder(options.config)
     try:
         _join(options.address, options.workers)
@@ -103,7 +104,7 @@ def _run(options: Options) -> int:
         where = session.Where(
             loading.split_variant(options.config)[0], folder, _workers(options, experiment), options.address
         )
-        session.run(experiment, where, notes)
+        session.run(experiment, where, notes, interruption)
     except (DataUnavailable, JournalError, SetupFailed) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
@@ -111,10 +112,6 @@ def _run(options: Options) -> int:
             raise
         raise UsageError(f"{folder}: {error.strerror}; free some space, then give the same command again") from error
     return _OK
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _workers(options: Options, experiment: Any) -> int:

@@ -14,6 +14,7 @@ from isozyme.launch import closing, loading, outputs, summary
 from isozyme.launch.bill import Bill
 from isozyme.launch.display import Display
 from isozyme.launch.experiment import Experiment
+from isozyme.launch.interruption import Interruption
 from isozyme.launch.tensorboard_writer import TensorBoardWriter
 from isozyme.search.assessment import Assessor
 from isozyme.search.cluster import sources
@@ -41,13 +42,14 @@ class Where(NamedTuple):
     address: str | None
 
 
-def run(experiment: Experiment, where: Where, notes: list[str]) -> None:
+def run(experiment: Experiment, where: Where, notes: list[str], interruption: Interruption) -> None:
     """Runs or resumes `experiment` in its run folder, and prints the summary.
 
     Args:
       experiment: checked, its data prepared.
       where: it runs.
       notes: warnings to print first.
+      interruption: what ends it early.
     """
     console, folder = Console(), where.folder
     for note in notes:
@@ -71,7 +73,7 @@ def run(experiment: Experiment, where: Where, notes: list[str]) -> None:
             stages=stages,
             hurdle=experiment.hurdle,
             asynchronous=experiment.asynchronous,
-            listeners=[bill, writer, _FrontFile(folder), display],
+            listeners=[interruption, bill, writer, _FrontFile(folder), display],
         )
         stack.callback(writer.close, controller.progress)
         stop = bill.limit(experiment.budget, controller.progress)
