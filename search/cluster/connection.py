@@ -48,18 +48,15 @@ def join(address: str) -> bool:
     Raises:
       SetupFailed: there is none, or it does not let this process in.
     """
-    if "ray" not in sys.modules or not sys.modules["ray"].is_initialized():
-        address_check.check(address)
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        return False
+    found = address_check.check(address)
     try:
-        return _init(address=address)
+        return _init(address=found)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        if address == "auto":
-            what = "no Ray cluster runs on this machine, or it does not accept the token in ~/.ray/auth_token"
-            raise SetupFailed(f"--address=auto: {what}; start one, or leave it out") from error
         why = " ".join(str(error).split())
-        raise SetupFailed(
-            f"--address={address}: cannot be joined from this machine, which has to be one of its nodes: {why}"
-        ) from error
+        place = "cannot be joined from this machine, which has to be one of its nodes"
+        raise SetupFailed(f"--address={found}: {place}: {why}") from error
 
 
 def start(workers: int, resources: Resources) -> bool:

@@ -79,11 +79,9 @@ class Worker:
         index = known = 0
         for record in unpacked(records):
             index, known = (record.place + 1, 0) if record.done else (record.place, known + 1)
-        return (
-            Report(records)
-            if index == count
-            else self._alone(Task(batch, index, known, True, stepwise), records, ended)
-        )
+        if index == count:
+            return Report(records)
+        return self._alone(Task(batch, index, known, True, stepwise), records, ended)
 
     def _alone(self, task: Task, records: bytes, ended: Ended) -> Report:
         """Tries the request of which the process died again, alone, until it passes or has to be given up."""

@@ -9,7 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -163,74 +166,107 @@ def test_a_machine_without_room_for_a_worker_says_so(config, tmp_path):
     assert_usage_error(ended, ["per_worker", "one worker takes 1 CPU, 70 GPU", "this machine has 1 CPU", "lower"])
 
 
-@pytest.fixture(scope="module")
-def head():
-    """The head of a cluster that asks for a token, as `ray start` makes it: its address, token and processes."""
+class Head(NamedTuple):
+    """The head of a cluster: its address, its processes, and the variables of a user of its machine."""
+
+    address: str
+    family: list[psutil.Process]
+    variables: dict[str, str]
+
+
+@contextmanager
+def started(mode: str) -> Iterator[Head]:
+    """A cluster as `ray start` makes it, whose user has a token, whether the cluster asks for it or not."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    token, scratch = secrets.token_hex(32), tempfile.mkdtemp(prefix="isozyme")  # Sockets need a short path.
-    command = [Path(sys.executable).with_name("ray"), "start", "--head", f"--port={port}", f"--temp-dir={scratch}",
-               "--num-cpus=2", "--include-dashboard=false", "--block"]  # fmt: skip
-    started = subprocess.Popen(
+    scratch = tempfile.mkdtemp(prefix="isozyme")  # Sockets need a short path.
+    others = {name: "" for name in os.environ if name.startswith("RAY_")}
+    variables = others | {"HOME": scratch, "RAY_TMPDIR": scratch, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", f"--port={port}", "--num-cpus=2",
+               "--include-dashboard=false", "--block"]  # fmt: skip
+    process = subprocess.Popen(
         command,
-        env=environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token, RAY_USAGE_STATS_ENABLED="0"),
+        env=environment(**variables, RAY_AUTH_MODE=mode, RAY_USAGE_STATS_ENABLED="0"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + HANG
-        while not {"gcs_server", "raylet"} <= {name for name, _ in listening(_family(started))}:
+        while not Path(scratch, "ray", "ray_current_cluster").exists():
             assert time.monotonic() < deadline
-            assert started.poll() is None
+            assert process.poll() is None
             time.sleep(0.2)
-        yield f"127.0.0.1:{port}", token, _family(started)
+        yield Head(f"127.0.0.1:{port}", _family(process), variables)
     finally:
-        family = _family(started)
-        started.send_signal(signal.SIGTERM)
+        family = _family(process)
+        process.send_signal(signal.SIGTERM)
         _, alive = psutil.wait_procs(family, timeout=20)
         for one in alive:
             one.kill()
-        started.wait()
+        process.wait()
         shutil.rmtree(scratch)
 
 
-def _family(started):
-    parent = psutil.Process(started.pid)
+@pytest.fixture(scope="module")
+def head() -> Iterator[Head]:
+    """A cluster that asks for a token."""
+    with started("token") as made:
+        yield made
+
+
+def _family(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    parent = psutil.Process(process.pid)
     return [parent, *parent.children(recursive=True)]
 
 
-def _user(tmp_path, **variables):
-    """Variables of a user without a token at home."""
-    ours = {name: "" for name in os.environ if name.startswith("RAY_")}
-    return ours | {"HOME": str(tmp_path)} | variables
+def _runs_on(head, config, alone, folder):
+    arguments = (f"--config={config}", f"--workdir={folder}", "--workers=2", "--address=auto")
+    ended = run(*arguments, **head.variables)
+    assert (ended.code, ended.err) == (0, "")
+    assert "starting 2 workers on the cluster at auto" in ended.out
+    assert trajectory(folder) == alone
 
 
 def test_a_run_on_a_cluster(head, config, alone, tmp_path):
-    """What lies beside the config reaches the workers there. Nodes that have others listen to all interfaces."""
-    address, token, family = head
-    folder = tmp_path / "run"
-    ended = run(
-        f"--config={config}", f"--workdir={folder}", "--workers=2", f"--address={address}",
-        **_user(tmp_path, RAY_AUTH_TOKEN=token),  # pyright: ignore[reportArgumentType]
-    )  # fmt: skip
-    assert (ended.code, ended.err) == (0, "")
-    assert f"starting 2 workers on the cluster at {address}" in ended.out
-    assert trajectory(folder) == alone
-    assert {("gcs_server", "::"), ("raylet", "::")} <= listening(family)
+    """What lies beside the config reaches the workers there. Unlike ours, such a cluster listens to all interfaces."""
+    _runs_on(head, config, alone, tmp_path / "run")
+    assert {("gcs_server", "::"), ("raylet", "::")} <= listening(head.family)
+
+
+@pytest.mark.nightly
+def test_a_run_on_a_cluster_that_asks_for_no_token(config, alone, tmp_path):
+    """The user has one, which Ray would send; no worker would ever start."""
+    with started("disabled") as made:
+        _runs_on(made, config, alone, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        ({}, ["the cluster asks for a token", "~/.ray/auth_token"]),
-        ({"RAY_AUTH_TOKEN": "0" * 64}, ["the cluster does not accept the token", "~/.ray/auth_token"]),
-    ],
+    ("token", "words"),
+    [("", "the cluster asks for a token"), ("0" * 64, "the cluster does not accept the token")],
 )
-def test_a_cluster_that_does_not_let_one_in(head, config, tmp_path, variables, words):
+def test_a_cluster_that_does_not_let_one_in(head, config, tmp_path, token, words):
     """Said in a second, where Ray would try for twenty; nothing is made."""
-    address, _, _ = head
     folder = tmp_path / "run"
-    arguments = (f"--config={config}", f"--workdir={folder}", "--workers=2", f"--address={address}")
-    assert_usage_error(run(*arguments, **_user(tmp_path, **variables)), [f"--address={address}", *words])  # pyright: ignore[reportArgumentType]
+    arguments = (f"--config={config}", f"--workdir={folder}", "--workers=2", f"--address={head.address}")
+    ended = run(*arguments, **head.variables | {"RAY_AUTH_TOKEN": token})
+    assert_usage_error(ended, [f"--address={head.address}", words, "~/.ray/auth_token"])
     assert not folder.exists()
+
+
+def test_the_cluster_file_is_one_that_ray_accepts():
+    """And that starts workers as well: Ray's newer autoscaler does not on machines of one's own."""
+    import yaml
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    cluster = prepare_config(yaml.safe_load((RUN.parent / "cluster" / "on_premise.yaml").read_text()))
+    validate_config(cluster)
+    assert cluster["provider"]["type"] == "local"
+    assert len(cluster["provider"]["worker_ips"]) == cluster["max_workers"]
+    start = cluster["head_start_ray_commands"][-1]
+    for part in (
+        "RAY_enable_autoscaler_v2=0",
+        "RAY_AUTH_MODE=token",
+        "--autoscaling-config=~/ray_bootstrap_config.yaml",
+    ):
+        assert part in start

@@ -6,6 +6,7 @@ All tests share a head with one processor; Ray starts once in this module.
 import textwrap
 import time
 from contextlib import closing
+from typing import Any
 
 import psutil
 import pytest
@@ -138,7 +139,7 @@ def test_nodes_come_and_go_in_mid_run(cluster, nodes, executor, tmp_path):
     assert joined, "no node has joined"
     assert joined[0] not in cluster.worker_nodes, "the node was not used"
     assert [trace(trial) for trial in struck] == traces(tmp_path / "single")
-    assert max(trial.attempts for trial in struck) == 2
+    assert 2 <= max(trial.attempts for trial in struck) <= 3  # A dying node may be asked twice before it is noticed.
 
 
 def test_a_worker_out_of_reach_is_asked_again(cluster, nodes, executor, monkeypatch):
@@ -255,11 +256,12 @@ def test_a_busy_cluster_is_told_of(cluster, executor, monkeypatch):
         def here(self):
             return True
 
-    other = ray.remote(num_cpus=1)(Other).remote()
-    ray.get(other.here.remote())  # pyright: ignore[reportFunctionMemberAccess]
+    other: Any = ray.remote(num_cpus=1)(Other)
+    held = other.remote()
+    ray.get(held.here.remote())
     made = executor(BitEvaluator(), 1)
     made.submit(0, Request(START))
     with pytest.warns(UserWarning, match=r"^1 of 1 workers wait for room"):
         look_until(made, lambda: made._missed)
-    ray.kill(other)  # pyright: ignore[reportArgumentType]
+    ray.kill(held)
     assert collect(made, 1)[0].outcomes[0].status is Status.OK

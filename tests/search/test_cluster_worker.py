@@ -111,9 +111,10 @@ def test_what_takes_too_long_is_stopped_whatever_it_does(worker, trouble):
 
 def test_the_limit_is_that_of_a_stage(worker):
     """Many stages that keep it may take longer together."""
-    slow = worker(limit=0.3, delay=0.1)
-    _, done = read(slow.run(batch([NEIGHBOURS[0]] * 10), 10, False))
-    assert done == set(range(10))
+    slow = worker(limit=0.3, delay=0.05)
+    outcomes, done = read(slow.run(batch([NEIGHBOURS[0]] * 12), 12, False))
+    assert len(done) > 6
+    assert {outcome.status for stages in outcomes.values() for outcome in stages} == {Status.OK}
 
 
 def test_what_holds_too_much_memory_is_stopped(worker):
