@@ -12,7 +12,7 @@ from isozyme.launch.experiment import Experiment
 from isozyme.launch.overrides import paths
 from isozyme.search.cost import scalars
 from isozyme.search.database import no_room
-from isozyme.search.progress import Progress
+from isozyme.search.progress import HITS, Progress
 from isozyme.search.protocol import Trial
 
 _SCALARS_EVERY = 1.0  # seconds
@@ -74,6 +74,9 @@ class TensorBoardWriter:
             while closing.is_alive() and self._thread.is_alive():
                 closing.join(0.1)
             closing.join(0.1)
+        if self._writer is not None and self._writer.file_writer is not None and not self._thread.is_alive():
+            # tensorboardX flushes once more when Python ends, and would print why it cannot.
+            self._writer.file_writer.event_writer.close = lambda: None
 
     def _scalars(self, step: int, progress: Progress) -> None:
         values = {
@@ -81,7 +84,12 @@ class TensorBoardWriter:
             "trials/per_second": progress.rate,
             "front/size": len(progress.archive.trials),
             "front/hypervolume": progress.archive.hypervolume(),
-            **{f"hits/{name}": progress.hits[name] / progress.trials for name in ("static", "numeric")},
+            **{f"hits/{name}": progress.hits[name] / progress.trials for name in HITS},
+            "hits/saving": progress.trials / max(progress.unique, 1),
+            "audit/audited": progress.audit.audited,
+            "audit/collisions": progress.audit.collisions,
+            "audit/largest_difference": progress.audit.worst,
+            "audit/suspected_splits": progress.audit.splits,
             **{f"status/{name}": count for name, count in sorted(progress.statuses.items())},
         }
         if progress.best is not None:

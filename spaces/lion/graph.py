@@ -1,12 +1,17 @@
-"""The data-flow graph of a program's live part: what every backend runs and every key is taken from."""
+"""A program's live part: a data-flow graph, which every backend runs, and the text of which the static key is made."""
 
+from collections.abc import Sequence
+from itertools import permutations
 from typing import NamedTuple
 
-from isozyme.hashing import Node, graph_digest
+from isozyme.hashing import digest
 from isozyme.spaces.lion.operations import COMPLEMENT, OPERATIONS, SCALAR, Kind, Operation
-from isozyme.spaces.lion.program import INPUTS, Argument, Program, live_statements
+from isozyme.spaces.lion.program import INPUTS, STATES, Argument, Program, Statement, live_statements
 
 COMPUTE: dict[str, Operation] = {**OPERATIONS, COMPLEMENT.name: COMPLEMENT}
+_COMMUTATIVE = {name for name, operation in OPERATIONS.items() if operation.commutative}
+_INPUT_NODES = {name: index for index, name in enumerate(INPUTS)}
+_LONGEST = 256  # characters of a formula that is written out; a longer one stands as its digest
 
 
 class Value(NamedTuple):
@@ -16,6 +21,9 @@ class Value(NamedTuple):
     inputs: tuple[int, ...]
     literal: float
     kind: Kind
+
+
+_INPUT_VALUES = [Value(None, (), 0.0, kind) for kind in INPUTS.values()]
 
 
 class Graph(NamedTuple):
@@ -40,72 +48,73 @@ def build(program: Program) -> Graph:
     live, (first, second) = live_statements(program)
     builder = _Builder()
     for index in live:
-        statement = program.statements[index]
-        builder.assign(statement.target, statement.operation, statement.arguments)
-    update, v1, v2 = (builder.scope[name] if needed else None for name, needed in _returned(program, first, second))
-    assert update is not None
-    return Graph(builder.values, update, v1, v2)
-
-
-def _returned(program: Program, first: bool, second: bool) -> list[tuple[str, bool]]:
-    return list(zip(program.returns, (True, first, second), strict=True))
+        builder.assign(*program.statements[index])
+    update, v1, v2 = program.returns
+    scope = builder.scope
+    return Graph(builder.values, scope[update], scope[v1] if first else None, scope[v2] if second else None)
 
 
 class _Builder:
     def __init__(self) -> None:
-        self.values = [Value(None, (), 0.0, kind) for kind in INPUTS.values()]
-        self.scope = {name: index for index, name in enumerate(INPUTS)}
-        self._known: dict[tuple, int] = {}
+        self.values = _INPUT_VALUES.copy()
+        self.scope = _INPUT_NODES.copy()
+        self._known: dict[tuple[str, tuple[int, ...]] | str, int] = {}
 
     def assign(self, target: str, operation: str, arguments: tuple[Argument, ...]) -> None:
-        inputs = tuple(self.scope[a] if isinstance(a, str) else self.literal(a) for a in arguments)
+        inputs = tuple([self.scope[a] if isinstance(a, str) else self._literal(a) for a in arguments])
         if operation == "interpolate":
             inputs += (self._complement(inputs[2]),)
-        self.scope[target] = self.node(operation, inputs)
+        self.scope[target] = self._node(operation, inputs)
 
-    def literal(self, number: float) -> int:
+    def _literal(self, number: float) -> int:
         # The text form keeps 0.0 and -0.0 apart, which compare equal.
-        return self._add((repr(number),), Value(None, (), number, SCALAR))
+        content = repr(number)
+        index = self._known.get(content)
+        return self._add(content, Value(None, (), number, SCALAR)) if index is None else index
 
-    def node(self, operation: str, inputs: tuple[int, ...]) -> int:
-        kinds = [self.values[i].kind for i in inputs]
-        kind = COMPUTE[operation].result(kinds)
+    def _node(self, operation: str, inputs: tuple[int, ...]) -> int:
+        content = (operation, inputs)
+        index = self._known.get(content)
+        if index is not None:
+            return index
+        kind = COMPUTE[operation].signature([self.values[i].kind for i in inputs])
         assert kind is not None, "the program was checked before"
-        return self._add((operation, inputs), Value(operation, inputs, 0.0, kind))
+        return self._add(content, Value(operation, inputs, 0.0, kind))
 
     def _complement(self, index: int) -> int:
         value = self.values[index]
         if value.operation is None and index >= len(INPUTS):
-            return self.literal(1.0 - value.literal)
-        return self.node(COMPLEMENT.name, (index,))
+            return self._literal(1.0 - value.literal)
+        return self._node(COMPLEMENT.name, (index,))
 
-    def _add(self, content: tuple, value: Value) -> int:
-        index = self._known.get(content)
-        if index is None:
-            index = self._known[content] = len(self.values)
-            self.values.append(value)
+    def _add(self, content: tuple[str, tuple[int, ...]] | str, value: Value) -> int:
+        index = self._known[content] = len(self.values)
+        self.values.append(value)
         return index
 
 
 def canonical(program: Program) -> bytes:
-    """Equal for programs whose live parts differ in names, order, commuted operands, or in which state holds what."""
-    graph = build(program)
-    if graph.v1 is None or graph.v2 is None:
-        # At most one state is live, and it takes the first place.
-        return _digest(graph, ("v1", "v2") if graph.v2 is None else ("v2", "v1"))
-    return min(_digest(graph, order) for order in (("v1", "v2"), ("v2", "v1")))
+    """Equal for programs whose live parts differ in names, order, commuted operands, or in which state holds what.
+
+    Values are known by their content (value numbering: Lion, arXiv 2302.06675, section 2.2), which is written out as a
+    formula over the inputs. The complement that `build` adds to `interpolate` follows from its operands and is left
+    out.
+    """
+    live, flags = live_statements(program)
+    statements = [program.statements[i] for i in live]
+    states = [state for state, is_live in zip(STATES, flags, strict=True) if is_live]
+    return digest(min(_formulas(statements, program.returns, order) for order in permutations(states)).encode())
 
 
-def _digest(graph: Graph, order: tuple[str, ...]) -> bytes:
-    labels = ["w", "g", *order, "lr"]
-    nodes = [Node(label) for label in labels]
-    for value in graph.values[len(INPUTS) :]:
-        if value.operation is None:
-            nodes.append(Node(repr(value.literal)))
-        else:
-            nodes.append(Node(value.operation, value.inputs, COMPUTE[value.operation].commutative))
-    dead = len(nodes)
-    nodes.append(Node("dead"))
-    states = dict(zip(order, (graph.v1, graph.v2), strict=True))
-    roots = [graph.update, *(dead if states[name] is None else states[name] for name in ("v1", "v2"))]
-    return graph_digest(nodes, roots)
+def _formulas(statements: Sequence[Statement], returns: Sequence[str], states: Sequence[str]) -> str:
+    """The update and the new states; a state goes by its place in `states`, not by its name."""
+    formulas = {"w": "w", "g": "g", "lr": "lr"} | {state: f"v{place}" for place, state in enumerate(states, 1)}
+    for target, operation, arguments in statements:
+        parts = [formulas[a] if isinstance(a, str) else repr(a) for a in arguments]
+        if operation in _COMMUTATIVE:
+            parts.sort()
+        formula = f"{operation}({','.join(parts)})"
+        # Whatever is used twice is written out twice, so that long formulas would double again and again.
+        formulas[target] = formula if len(formula) <= _LONGEST else f"#{digest(formula.encode()).hex()}"
+    returned = [returns[0], *[returns[1 + STATES.index(state)] for state in states]]
+    return ";".join([formulas[name] for name in returned])

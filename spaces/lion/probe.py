@@ -8,7 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from isozyme.spaces.lion.execution import FlatLayout, step_function
+from isozyme.spaces.lion import execution
+from isozyme.spaces.lion.execution import FlatLayout
 from isozyme.spaces.lion.graph import Graph
 
 SHAPES = ((6, 5), (5,), (2, 3, 3), (10,), (1,))
@@ -19,15 +20,8 @@ _SEED = 20230213
 def updates(graph: Graph) -> np.ndarray:
     """The updates of all steps, shape [STEPS, 64]."""
     weights, gradients, rates, layout = _inputs()
-    w, v1, v2 = weights, np.zeros_like(weights), np.zeros_like(weights)
-    result = np.empty_like(gradients)
     with np.errstate(all="ignore"):
-        step = step_function(graph, layout)
-        for t in range(STEPS):
-            update, v1, v2 = step(w, gradients[t], v1, v2, rates[t])
-            result[t] = update
-            w = w - update
-    return result
+        return execution.updates(graph, layout, weights, gradients, rates)
 
 
 @cache

@@ -10,6 +10,7 @@ INPUTS: dict[str, Kind] = {"w": TREE, "g": TREE, "v1": TREE, "v2": TREE, "lr": S
 STATES = ("v1", "v2")
 RETURNS = ("update", "new v1", "new v2")
 LITERAL_LIMIT = 1e10
+_UPDATE, _NEW_V1, _NEW_V2 = 1, 2, 4  # RETURNS as bits.
 
 Argument = str | float
 
@@ -81,21 +82,25 @@ def live_statements(program: Program) -> tuple[list[int], tuple[bool, bool]]:
     Returns:
       indices of live statements, ascending; whether v1 and v2 are live.
     """
-    live_states: frozenset[str] = frozenset()
-    while True:
-        needed = {program.returns[0]}
-        needed.update(program.returns[1 + STATES.index(state)] for state in live_states)
-        live = []
-        for index in range(len(program.statements) - 1, -1, -1):
-            statement = program.statements[index]
-            if statement.target in needed:
-                live.append(index)
-                needed.discard(statement.target)
-                needed.update(a for a in statement.arguments if isinstance(a, str))
-        read = live_states | needed.intersection(STATES)
-        if read == live_states:
-            return live[::-1], ("v1" in live_states, "v2" in live_states)
-        live_states = read
+    # One pass backwards: which of the three returned values need a variable, one bit each.
+    needed: dict[str, int] = {}
+    for name, bit in zip(program.returns, (_UPDATE, _NEW_V1, _NEW_V2), strict=True):
+        needed[name] = needed.get(name, 0) | bit
+    uses: list[tuple[int, int]] = []
+    for index in range(len(program.statements) - 1, -1, -1):
+        target, _, arguments = program.statements[index]
+        bits = needed.pop(target, 0)
+        if bits:
+            uses.append((index, bits))
+            for argument in arguments:
+                if isinstance(argument, str):
+                    needed[argument] = needed.get(argument, 0) | bits
+    v1, v2 = needed.get("v1", 0), needed.get("v2", 0)
+    # The update reads a state itself, or another one whose new value does.
+    first = bool(v1 & _UPDATE or (v2 & _UPDATE and v1 & _NEW_V2))
+    second = bool(v2 & _UPDATE or (v1 & _UPDATE and v2 & _NEW_V1))
+    live = _UPDATE | _NEW_V1 * first | _NEW_V2 * second
+    return [index for index, bits in reversed(uses) if bits & live], (first, second)
 
 
 def remove_dead(program: Program) -> Program:

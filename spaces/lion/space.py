@@ -30,7 +30,7 @@ class OptimizerPrograms(pg.Object):
     start: str
     max_statements: int
 
-    version = "lion-2"
+    version = "lion-3"
 
     def _on_bound(self) -> None:
         super()._on_bound()
