@@ -96,6 +96,60 @@ def test_rounding_noise_does_not_split():
     assert split_share(52) > 0.5
 
 
+def neighbours(values):
+    """Each value moved by one unit in the last place, away from zero."""
+    return np.nextafter(values, np.copysign(np.inf, values))
+
+
+def splits(values, bits):
+    """For each value, whether its neighbour gets another fingerprint, on the one grid and on the other."""
+    return [
+        np.array([fingerprint([a], bits, shifted) != fingerprint([b], bits, shifted) for a, b in pairs])
+        for shifted in (False, True)
+        for pairs in [list(zip(values, neighbours(values), strict=True))]
+    ]
+
+
+def test_either_grid_splits_rarely_and_never_both():
+    """Section 10, boundary-safe rounding: each grid splits one pair in 2^(53 − m), and no pair is split by both.
+
+    Programs of 30 values may have one value on a boundary of this grid and another on one of that: both grids then
+    split, but as rarely as two independent accidents.
+    """
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=8000) * 10.0 ** rng.integers(-8, 9, 8000)
+    plain, shifted = splits(values, 48)
+    for split in (plain, shifted):
+        assert 0.7 / 32 < split.mean() < 1.4 / 32  # A mantissa is uniform up to a factor of two.
+    assert not (plain & shifted).any()
+    programs = values[: 30 * 260].reshape(-1, 30)
+    plain, shifted = splits(programs, 44)
+    assert 0.03 < plain.mean() < 0.1
+    assert 0.03 < shifted.mean() < 0.1
+    assert (plain & shifted).mean() < 0.02
+    assert not any(split.any() for split in splits(programs, 24))
+
+
+@given(st.integers(2**23, 2**24 - 2), st.integers(-900, 900), st.sampled_from([-1.0, 1.0]))
+def test_boundaries_of_one_grid_are_inside_the_other(whole, exponent, sign):
+    """Section 10: equal up to rounding means equal in either fingerprint."""
+    half = sign * math.ldexp(whole + 0.5, exponent)  # Halfway between two numbers of 24 bits.
+    for boundary, shifted in ((half, False), (sign * math.ldexp(whole, exponent), True)):
+        below, above = np.nextafter(boundary, 0.0), np.nextafter(boundary, sign * np.inf)
+        assert fingerprint([array(below)], 24, shifted) != fingerprint([array(above)], 24, shifted)
+        assert fingerprint([array(below)], 24, not shifted) == fingerprint([array(above)], 24, not shifted)
+
+
+def test_the_shifted_fingerprint_is_another_one():
+    """Fact 10 holds on both grids, and fingerprints of different grids are never taken for one another."""
+    values = [array(0.0), array(math.nan), array(math.inf), array(-math.inf), array(5e-324), array(1.0), array(-1.0)]
+    keys = [fingerprint([value], shifted=shifted) for value in values for shifted in (False, True)]
+    assert len(set(keys)) == len(keys)
+    assert fingerprint([array(-0.0)], shifted=True) == fingerprint([array(0.0)], shifted=True)
+    with pytest.raises(ValueError, match="mantissa_bits is 0"):
+        fingerprint([], 0, shifted=True)
+
+
 @given(st.integers(-1000, 1000), st.sampled_from([-1.0, 1.0]))
 def test_rounding_up_carries_into_the_exponent(exponent, sign):
     power = sign * math.ldexp(1.0, exponent)
