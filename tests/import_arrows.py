@@ -16,7 +16,11 @@ ALLOWED = {
 # What some folders of a room may import besides.
 ALSO = {"search/tuning/": {"spaces/template"}}
 # Packages that only some files, or folders (with a slash at the end), may import.
-ONLY_IN = {"ray": {"search/cluster/", "launch/run.py"}}
+ONLY_IN = {
+    "ray": {"search/cluster/", "launch/run.py"},
+    "psycopg": {"hashing/stores/"},
+    "redis": {"hashing/stores/"},
+}
 
 
 def imports(path: Path) -> list[tuple[int, str]]:
