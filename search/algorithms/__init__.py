@@ -5,6 +5,7 @@ All sit the exam of `isozyme.search.exam`. Selection and variation are parts: `p
 
 from collections.abc import Callable, Mapping
 
+from isozyme.search.algorithms.functional import FunctionChanging, Tabu
 from isozyme.search.algorithms.hill_climbing import HillClimbing
 from isozyme.search.algorithms.islands import Islands
 from isozyme.search.algorithms.nsga2 import NSGA2
@@ -22,6 +23,7 @@ ALGORITHMS: Mapping[str, Callable[[], Algorithm]] = {
     "primer_evolution": lambda: RegularizedEvolution(20, 5, replacement=False, variation=Mutation(identity=0.05)),
     "restarts": lambda: Restarts(RegularizedEvolution(10, 3), patience=30),
     "islands": lambda: Islands(RegularizedEvolution(10, 3), islands=3, interval=10),
+    "functional_evolution": lambda: Tabu(RegularizedEvolution(20, 5, variation=FunctionChanging()), limit=3),
     "nsga2": lambda: NSGA2(20),
     "successive_halving": lambda: SuccessiveHalving(n=9, eta=3),
 }
@@ -31,6 +33,7 @@ __all__ = [
     "ALGORITHMS",
     "NSGA2",
     "Crossover",
+    "FunctionChanging",
     "HillClimbing",
     "Islands",
     "Mutation",
@@ -38,5 +41,6 @@ __all__ = [
     "RegularizedEvolution",
     "Restarts",
     "SuccessiveHalving",
+    "Tabu",
     "Variation",
 ]

@@ -1,0 +1,169 @@
+"""Variation and a tabu list that go by behaviour: Gillard et al., "Unified functional hashing in automatic machine
+learning", 2023, arXiv 2302.05433. The cache spares twins their evaluation; these two spare the search the twins."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyglove as pg
+
+from isozyme.hashing.keys import numeric_key, static_key
+from isozyme.search.algorithms.variation import Mutation, Parent, Variation
+from isozyme.search.objectives import Objective
+from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.spaces.protocol import Space
+
+_ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
+_VARIATION: Any = pg.typing.Any(Mutation())  # pyright: ignore[reportCallIssue]
+_PARENTS = 1_000  # whose keys are remembered
+_KEPT = 100_000  # behaviours, and static keys, on the tabu list: as many as in AutoML-Zero's cache
+
+
+class _Keys:
+    """Keys of a candidate, each computed when it is first asked for."""
+
+    def __init__(self, space: Space, candidate: Any) -> None:
+        self.space, self.candidate = space, candidate
+
+    @cached_property
+    def valid(self) -> bool:
+        return self.space.validate(self.candidate) is None
+
+    @cached_property
+    def static(self) -> bytes:
+        return static_key(self.space, self.candidate)
+
+    @cached_property
+    def numeric(self) -> bytes | None:
+        return numeric_key(self.space, self.candidate)
+
+    def same(self, other: "_Keys") -> bool:
+        """Whether both, valid ones, behave alike."""
+        return self.static == other.static or (self.numeric is not None and self.numeric == other.numeric)
+
+
+@pg.members(
+    [
+        ("variation", _VARIATION, "Makes the children."),
+        ("tries", pg.typing.Int(100, min_value=1), "Children that are made before one goes out that changes nothing."),
+    ]
+)
+class FunctionChanging(pg.Object):
+    """Functionality-changing mutation (FCM): varies the parents until the child behaves like none of them.
+
+    Every try starts from the parents, so that the child is one step away from them; going on from the last child would
+    pile up dead code, one step upon the other. Where all steps are too small to matter, the last child goes out: a
+    twin, which costs no evaluation, and from which the search can go on. An invalid child does nothing, and is made
+    again as well. A copy is a twin too: `Mutation(identity=…)` has no effect in here.
+    """
+
+    variation: Any
+    tries: int
+
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        self._vary: Variation = self.variation
+        self._tries: int = self.tries
+        self._known: OrderedDict[int, _Keys] = OrderedDict()
+
+    @property
+    def parents(self) -> int:
+        """As many as the variation inside takes."""
+        return self._vary.parents
+
+    def __call__(self, space: Space, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+        """A valid child whose static and numeric keys differ from those of all parents; the last one if none does."""
+        known = [keys for keys in (self._keys(space, parent) for parent in parents) if keys.valid]
+        proposal = self._vary(space, parents, rng)
+        for _ in range(self._tries - 1):
+            child = _Keys(space, proposal.candidate)
+            if child.valid and not any(child.same(parent) for parent in known):
+                break
+            proposal = self._vary(space, parents, rng)
+        return proposal
+
+    def _keys(self, space: Space, parent: Parent) -> _Keys:
+        """A parent's keys: remembered for the very same object, since after a restart another trial has its number."""
+        known = self._known.get(parent.number)
+        if known is None or known.candidate is not parent.candidate or known.space is not space:
+            known = _Keys(space, parent.candidate)
+        _remember(self._known, parent.number, known, _PARENTS)
+        return known
+
+
+@pg.members(
+    [
+        ("algorithm", _ANY, "Who proposes."),
+        ("limit", pg.typing.Int(min_value=1), "Trials of one behaviour, from which on it is refused."),
+        ("tries", pg.typing.Int(20, min_value=1), "How often the algorithm is asked again for one proposal."),
+    ]
+)
+class Tabu(pg.Object):
+    """Refuses what has been explored too often, and asks the algorithm inside again.
+
+    What counts are trials fed back, twins included, not those under way. A proposal is looked up by its static key: a
+    numeric twin in a form that is new goes through, is counted with its behaviour, and is known from then on. An
+    algorithm that insists to the end of all tries gets its way: starting points, migrants and promotions, which owe
+    nothing to chance, are twins on purpose. Invalid proposals are refused from the first: they would be all that is
+    left where everything valid has been explored.
+    """
+
+    algorithm: Any
+    limit: int
+    tries: int
+
+    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
+        """Starts with an empty list."""
+        self._space, self._limit, self._tries = space, self.limit, self.tries
+        self._inner: Algorithm = self.algorithm
+        self._inner.setup(space, objectives, stages)
+        self._counts: OrderedDict[str, int] = OrderedDict()
+        self._behaviours: OrderedDict[str, str] = OrderedDict()
+
+    def propose(self, number: int, rng: np.random.Generator) -> Proposal:
+        """The algorithm's first proposal that is not refused, or its last one."""
+        proposal = self._inner.propose(number, rng)
+        for _ in range(self._tries):
+            if not self._refuses(proposal.candidate):
+                break
+            proposal = self._inner.propose(number, rng)  # The random numbers have moved on.
+        return proposal
+
+    def _refuses(self, candidate: Any) -> bool:
+        if self._space.validate(candidate) is not None:
+            return True
+        behaviour = self._behaviours.get(static_key(self._space, candidate).hex())
+        return behaviour is not None and self._counts.get(behaviour, 0) >= self._limit
+
+    def feedback(self, trial: Trial) -> None:
+        """Counts the trial, and passes it on."""
+        static = trial.static_key
+        if not static and self._space.validate(trial.candidate) is None:  # Not made by a controller.
+            static = static_key(self._space, trial.candidate).hex()
+        if static:
+            behaviour = trial.key or static
+            _remember(self._behaviours, static, behaviour, _KEPT)
+            _remember(self._counts, behaviour, self._counts.get(behaviour, 0) + 1, _KEPT)
+        self._inner.feedback(trial)
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """The list, oldest first, and the algorithm's own."""
+        inner = self._inner.snapshot()
+        if inner is None:
+            return None
+        return {"counts": dict(self._counts), "behaviours": dict(self._behaviours), "algorithm": inner}
+
+    def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
+        """Takes in the list again."""
+        self._counts, self._behaviours = OrderedDict(snapshot["counts"]), OrderedDict(snapshot["behaviours"])
+        self._inner.restore(snapshot["algorithm"], trial)
+
+
+def _remember(known: OrderedDict[Any, Any], key: Any, value: Any, room: int) -> None:
+    """Makes an entry the newest; the oldest one leaves if there are more than `room`."""
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > room:
+        known.popitem(last=False)
