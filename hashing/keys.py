@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from isozyme.hashing.digest import digest, fingerprint
+from isozyme.hashing.digest import MANTISSA_BITS, digest, fingerprint
 
 
 class Keyed(Protocol):
@@ -30,13 +30,30 @@ def static_key(space: Keyed, candidate: Any) -> bytes:
     return digest(b"static", space.version.encode(), space.canonical(candidate))
 
 
-def numeric_key(space: Keyed, candidate: Any) -> bytes | None:
-    """Key of the candidate's behaviour on the space's probe, to 24 mantissa bits (arXiv 2302.05433).
+def numeric_key(space: Keyed, candidate: Any, mantissa_bits: int = MANTISSA_BITS) -> bytes | None:
+    """Key of the candidate's behaviour on the space's probe (arXiv 2302.05433).
 
     None where the space has no probe: its static keys say all that can be said.
     """
+    return next(iter(numeric_keys(space, candidate, mantissa_bits)), None)
+
+
+def numeric_keys(
+    space: Keyed, candidate: Any, mantissa_bits: int = MANTISSA_BITS, shifted: bool = False
+) -> tuple[bytes, ...]:
+    """The numeric key; where `shifted`, also the one that is rounded on a grid half a step away; () without a probe.
+
+    Equality on either grid is not transitive, so the first one alone is a behaviour's name. The second one is a second
+    chance to find an earlier behaviour from which rounding noise has split a candidate.
+    """
     behaviour = space.probe(candidate)
-    return None if behaviour is None else digest(b"numeric", space.version.encode(), fingerprint(behaviour))
+    if behaviour is None:
+        return ()
+    version = f"{space.version}/{mantissa_bits}".encode()
+    key = digest(b"numeric", version, fingerprint(behaviour, mantissa_bits))
+    if not shifted:
+        return (key,)
+    return key, digest(b"numeric, shifted", version, fingerprint(behaviour, mantissa_bits, shifted=True))
 
 
 def behaviour_key(behaviour: bytes, conditions: str) -> bytes:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from isozyme.launch.experiment import Budget
 from isozyme.search.objectives import Objective
-from isozyme.search.progress import Progress
+from isozyme.search.progress import HITS, Progress
 from isozyme.search.protocol import Trial
 
 _LINE_EVERY = 5.0  # seconds
@@ -51,7 +51,11 @@ class Display:
         return table
 
     def _rows(self, progress: Progress) -> list[tuple[str, str]]:
-        shares = [f"{key} {progress.hits[key] / progress.trials:.1%}" for key in ("static", "numeric")]
+        shares = [f"{key} {progress.hits[key] / progress.trials:.1%}" for key in HITS[:2]]
+        if progress.hits["store"]:
+            shares.append(f"store {progress.hits['store'] / progress.trials:.1%}")
+        audit = progress.audit
+        audits = f"{audit.audited} twins evaluated, {audit.collisions} unlike their owner" if audit.audited else ""
         best = progress.best.metrics.get(self._objective.metric) if progress.best else None
         trials, left = self._budget.trials, ""
         if trials is not None and progress.rate:
@@ -60,6 +64,7 @@ class Display:
             ("trials", f"{progress.trials}" + ("" if trials is None else f" of {trials}")),
             ("unique", str(progress.unique)),
             ("hits", ", ".join(shares)),
+            ("audit", audits),
             ("failures", "; ".join(f"{reason} ×{n}" for reason, n in progress.reasons.most_common(4))),
             (f"best {self._objective.metric}", "" if best is None else f"{best:.4f}"),
             ("front", str(len(progress.archive.trials))),

@@ -4,6 +4,7 @@ from typing import Any
 
 import pyglove as pg
 
+from isozyme.search.equivalence import Equivalence
 from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.objectives import Objective
 from isozyme.search.power import Power
@@ -73,6 +74,7 @@ class PerWorker(pg.Object):
             "Feeds trials back as they finish: busier workers, another trajectory each time.",
         ),
         ("hurdle", pg.typing.Object(QuantileHurdle).noneable(), "Who goes on from the short run to the full one."),
+        ("equivalence", pg.typing.Object(Equivalence, default=Equivalence()), "How twins are found and trusted."),
         ("finalists", pg.typing.Int(8, min_value=1, max_value=32), "Best trials re-evaluated on the selection split."),
         (
             "time_limit",
@@ -95,6 +97,7 @@ class Experiment(pg.Object):
     lag: int
     asynchronous: bool
     hurdle: QuantileHurdle | None
+    equivalence: Equivalence
     finalists: int
     time_limit: float | None
     per_worker: PerWorker

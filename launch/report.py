@@ -1,13 +1,20 @@
-"""Reads a run folder: python launch/report.py trials RUN [--jsonl], python launch/report.py front RUN [--jsonl]"""
+"""Reads a run folder.
+
+python launch/report.py trials RUN [--jsonl]            all trials
+python launch/report.py front RUN [--jsonl]             the Pareto front
+python launch/report.py equivalents RUN [--jsonl]       behaviours that were written in several ways
+python launch/report.py equivalents RUN KEY [--jsonl]   the ways in which one of them was written
+"""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-_COMMANDS = ("trials", "front")
+_COMMANDS = {"trials": 2, "front": 2, "equivalents": 3}  # words at most
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,15 +46,20 @@ def _report(arguments: Sequence[str]) -> int:
 
     jsonl = "--jsonl" in arguments
     words = [a for a in arguments if a != "--jsonl"]
-    if len(words) != 2 or words[0] not in _COMMANDS:
+    if not words or words[0] not in _COMMANDS or not 2 <= len(words) <= _COMMANDS[words[0]]:
         raise UsageError(
-            f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder, then maybe --jsonl"
+            f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder (and a key), then maybe --jsonl"
         )
-    command, folder = words[0], Path(words[1])
+    command, folder, key = words[0], Path(words[1]), words[2] if len(words) > 2 else None
     from isozyme.search.database import JournalError
 
     try:
         trials, objectives = _read(folder)
+        if command == "equivalents":
+            from isozyme.launch import equivalents
+
+            equivalents.show(trials, key, objectives[0].metric, jsonl)
+            return 0
         chosen = trials if command == "trials" else _front(trials, objectives)
         if jsonl:
             for trial in chosen:
@@ -101,6 +113,9 @@ def _row(trial: Any) -> dict[str, Any]:
         "attempts": trial.attempts,
         "worker": trial.worker,
         "finished": trial.finished,
+        "evaluations": trial.evaluations,
+        "m2": dict(trial.m2),
+        "audit": trial.audit if trial.audit is None or math.isfinite(trial.audit) else "failed",
     }
 
 

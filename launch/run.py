@@ -19,6 +19,7 @@ class Options(NamedTuple):
     workdir: str | None
     workers: int | None
     address: str | None
+    store: str | None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -58,6 +59,9 @@ def _parse(arguments: Sequence[str]) -> Options | None:
     flags.DEFINE_string("workdir", None, "run folder; the same again resumes (runs/NAME)", flag_values=values)
     flags.DEFINE_integer("workers", None, "processes; 0: in this one (the cores)", flag_values=values, lower_bound=0)
     flags.DEFINE_string("address", None, "of a Ray cluster, 'auto' or HOST:PORT (start one)", flag_values=values)
+    flags.DEFINE_string(
+        "store", None, "outcomes shared between runs: a path or URL, docs/stores.md", flag_values=values
+    )
     if any(a in ("-h", "-help", "--help", "--helpfull") for a in arguments):
         print(f"{__doc__}\n\n  --config.PATH=VALUE: overrides a value\n{values.get_help()}")
         return None
@@ -70,7 +74,7 @@ def _parse(arguments: Sequence[str]) -> Options | None:
         raise UsageError(f"{rest[1]}: unexpected argument; flags have the form --name=value, see --help")
     if not values.config:
         raise UsageError("--config is missing; name a Python file such as launch/configs/lion.py")
-    return Options(values.config, values.patch, overrides, values.workdir, values.workers, values.address)
+    return Options(values.config, values.patch, overrides, values.workdir, values.workers, values.address, values.store)
 
 
 def _override(argument: str) -> tuple[str, str]:
@@ -87,6 +91,7 @@ def _run(options: Options) -> int:
 
     process.fix()  # Before anything imports jax.
     from isozyme.evaluators.protocol import DataUnavailable
+    from isozyme.hashing.stores import StoreError, open_store
     from isozyme.launch import loading, session, workdir
     from isozyme.launch.errors import UsageError
     from isozyme.launch.interruption import Interruption
@@ -99,14 +104,21 @@ def _run(options: Options) -> int:
     folder = Path(options.workdir) if options.workdir else _default_folder(options.config)
     try:
         _join(options.address, options.workers)
+        store = open_store(options.store) if options.store is not None else None
         experiment.evaluator.prepare()
         notes = workdir.enter(folder, experiment)
         where = session.Where(
-            loading.split_variant(options.config)[0], folder, _workers(options, experiment), options.address
+            loading.split_variant(options.config)[0],
+            folder,
+            _workers(options, experiment),
+            options.address,
+            store,
         )
         session.run(experiment, where, notes, interruption)
     except (DataUnavailable, JournalError, SetupFailed) as error:
         raise UsageError(str(error)) from error
+    except StoreError as error:
+        raise UsageError(f"--store: {error}") from error
     except OSError as error:
         if not no_room(error):
             raise

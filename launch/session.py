@@ -10,6 +10,7 @@ from rich.console import Console
 
 from isozyme.evaluators import process
 from isozyme.evaluators.protocol import stages_of
+from isozyme.hashing.stores import Store
 from isozyme.launch import closing, loading, outputs, summary
 from isozyme.launch.bill import Bill
 from isozyme.launch.display import Display
@@ -24,6 +25,7 @@ from isozyme.search.journal import Journal
 from isozyme.search.objectives import cost_of
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
+from isozyme.search.sharing import Sharing
 
 
 class Where(NamedTuple):
@@ -34,12 +36,14 @@ class Where(NamedTuple):
       folder: the run folder, entered.
       workers: Ray actors, or 0 for this process.
       address: of a Ray cluster, or None.
+      store: of outcomes that runs share, or None; it is closed in the end.
     """
 
     config: Path
     folder: Path
     workers: int
     address: str | None
+    store: Store | None
 
 
 def run(experiment: Experiment, where: Where, notes: list[str], interruption: Interruption) -> None:
@@ -58,6 +62,9 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(contextlib.closing(Journal.open(folder)))
         executor = stack.enter_context(contextlib.closing(_executor(experiment, where, console)))
+        sharing = None
+        if where.store is not None:
+            sharing = Sharing(stack.enter_context(contextlib.closing(where.store)), str(folder))
         bill = Bill(experiment, journal, where.workers, where.address)
         writer = TensorBoardWriter(folder, experiment, bill)
         trials = _trials(experiment, journal, console)
@@ -72,6 +79,8 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
             experiment.lag,
             stages=stages,
             hurdle=experiment.hurdle,
+            equivalence=experiment.equivalence,
+            sharing=sharing,
             asynchronous=experiment.asynchronous,
             listeners=[interruption, bill, writer, _FrontFile(folder), display],
         )

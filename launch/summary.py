@@ -11,6 +11,8 @@ from isozyme.launch.experiment import Experiment
 from isozyme.search.cost import Cost, lines
 from isozyme.search.progress import Progress
 
+_HITS = {"static": "twins by static key", "numeric": "twins by numeric key", "store": "known to the store"}
+
 
 def show(
     console: Console,
@@ -25,10 +27,17 @@ def show(
     console.rule("finished")
     _print(
         console,
-        f"{progress.trials} trials, {progress.unique} evaluated, {hits} twins "
-        f"({progress.hits['static']} by static key, {progress.hits['numeric']} by numeric key), "
+        f"{progress.trials} trials, {progress.unique} evaluated, {hits} spared "
+        f"({', '.join(f'{progress.hits[name]} {what}' for name, what in _HITS.items())}), "
         f"{progress.evaluation_seconds:.0f} s of evaluation",
     )
+    audit = progress.audit
+    if experiment.equivalence.audits:
+        _print(
+            console,
+            f"audit: {audit.audited} twins evaluated all the same, {audit.collisions} of them unlike their owner "
+            f"(largest difference {audit.worst:.2g}); {audit.splits} behaviours scored exactly as an earlier one",
+        )
     failures = ", ".join(f"{n} {status}" for status, n in sorted(progress.statuses.items()) if status != "ok")
     _print(
         console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv"

@@ -4,6 +4,7 @@ from isozyme.search.algorithms import (
     ALGORITHMS,
     NSGA2,
     Crossover,
+    FunctionChanging,
     HillClimbing,
     Islands,
     Mutation,
@@ -11,9 +12,11 @@ from isozyme.search.algorithms import (
     RegularizedEvolution,
     Restarts,
     SuccessiveHalving,
+    Tabu,
 )
 from isozyme.search.controller import Controller
 from isozyme.search.database import JournalError
+from isozyme.search.equivalence import Equivalence
 from isozyme.search.exam import examine
 from isozyme.search.hurdles import QuantileHurdle, halving_bands
 from isozyme.search.journal import Journal
@@ -32,6 +35,8 @@ __all__ = [
     "Constraint",
     "Controller",
     "Crossover",
+    "Equivalence",
+    "FunctionChanging",
     "HillClimbing",
     "Islands",
     "Journal",
@@ -49,6 +54,7 @@ __all__ = [
     "RegularizedEvolution",
     "Restarts",
     "SuccessiveHalving",
+    "Tabu",
     "Trial",
     "examine",
     "halving_bands",

@@ -11,26 +11,29 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
-
-import numpy as np
 
 from isozyme.evaluators.protocol import Status
-from isozyme.hashing import behaviour_key, numeric_key, static_key
+from isozyme.hashing import Claim
+from isozyme.search.behaviour import Behaviour
 from isozyme.search.conditions import check_metrics, known_conditions
-from isozyme.search.executors import Executor
+from isozyme.search.equivalence import Equivalence
+from isozyme.search.executors import Executor, Request
 from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.journal import Journal
-from isozyme.search.memory import Behaviour, Memory
+from isozyme.search.memory import Memory
 from isozyme.search.objectives import Objective
-from isozyme.search.pending import Pending, Verdict
+from isozyme.search.pending import Pending, Rules, refused
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Algorithm, Exhausted, Trial
+from isozyme.search.randomness import Streams
+from isozyme.search.sharing import Sharing
 from isozyme.search.snapshots import Snapshots
 from isozyme.spaces.protocol import Space
 
 _PATIENCE = 1.0  # seconds between looks at the executor
 _TEND_EVERY = 1_000  # trials between looks at what memory may let go of
+
+_PLAIN = Equivalence(audit=0.0)
 
 Listener = Callable[[Trial, Progress], None]
 
@@ -48,6 +51,8 @@ class Controller:
       lag: how many trials may be under way; at least 1.
       stages: how many the evaluator has.
       hurdle: who goes on from stage to stage, or None.
+      equivalence: how twins are found, and how far they are trusted.
+      sharing: with other runs, or None.
       asynchronous: whether trials are fed back as they finish rather than in the order of their numbers.
       listeners: called with each finished trial and the progress so far, in the order of feedback.
       clock: seconds since the epoch, for the times in the journal.
@@ -65,14 +70,18 @@ class Controller:
         *,
         stages: int = 1,
         hurdle: QuantileHurdle | None = None,
+        equivalence: Equivalence = _PLAIN,
+        sharing: Sharing | None = None,
         asynchronous: bool = False,
         listeners: Sequence[Listener] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._space, self._algorithm, self._hurdle, self._stages = space, algorithm, hurdle, stages
         self._journal, self._executor, self._listeners = journal, executor, listeners
-        self._seed, self._lag, self._asynchronous, self._clock = seed, lag, asynchronous, clock
-        self._objectives = objectives
+        self._random, self._lag, self._asynchronous, self._clock = Streams(seed), lag, asynchronous, clock
+        self._objectives, self._sharing = objectives, sharing
+        hurdle_cost = hurdle.cost if hurdle is not None else None
+        self._rules = Rules(stages, hurdle_cost, objectives[0].cost, equivalence)
         self.progress = Progress(objectives)
         algorithm.setup(space, objectives, stages)
         if hurdle is not None:
@@ -86,6 +95,9 @@ class Controller:
         self._conditions: str | None = None
         self._checked = False
         self._memory = Memory(journal, space, stages)
+        self._claim = equivalence.claims(self._memory.cache, space)
+        self._plan = equivalence.plans(Streams((seed, 1)))  # What is drawn on a hit leaves proposals as they are.
+        self._audits = equivalence.audits
         self._snapshots = Snapshots(journal, space, algorithm, hurdle, self.progress, lag, asynchronous)
         self._fed = self._snapshots.restore()
         self._owners = self.progress.unique  # Trials that own their behaviour, those under way included.
@@ -125,7 +137,7 @@ class Controller:
                 if following is not None and following.number == number:
                     self._finished[number] = following
                     self._restored.add(number)
-                    self._owners += following.owns
+                    self._owners += following.unique
                     following = next(journalled, None)
                 else:
                     self._propose(number)
@@ -136,7 +148,7 @@ class Controller:
         self._gaps.extend(self._journal.missing(0, self._resumed))
         for trial in self._snapshots.replay(self._fed):
             self._feed(trial, restored=True)
-            self._owners += trial.owns
+            self._owners += trial.unique
         number = self._resumed
         with suppress(Exhausted):
             while self._gaps or not spent(number):
@@ -159,28 +171,33 @@ class Controller:
     def _propose(self, number: int) -> None:
         """Proposal, validity, keys, cache, dispatch."""
         conditions = self.conditions()
-        proposal = self._algorithm.propose(number, np.random.default_rng([self._seed, number]))
+        proposal = self._algorithm.propose(number, self._random.of(number))
         reason = self._space.validate(proposal.candidate)
         if reason is not None:
-            pending = Pending(number, proposal, b"", number, None, 0, ())
-            return self._finish(pending.trial(Verdict(Status.INVALID, reason), None, {}, self._clock()))
-        static = static_key(self._space, proposal.candidate)
-        claim = self._memory.cache.claim(number, static, lambda: self._full_key(proposal.candidate, conditions))
-        if claim.owner == number:
-            key = claim.key or behaviour_key(static, conditions)
-            behaviour = self._memory.begin(number, key)
-            self._owners += 1
-        else:
-            behaviour = self._memory.behaviour(claim.owner)
+            return self._finish(refused(number, proposal, reason, self._clock()))
+        static, claim = self._claim(number, proposal.candidate, conditions)
+        hit, behaviour = claim.hit, self._behaviour(number, claim)
+        if claim.owner == number and behaviour.draws:
+            hit = "store"
+        self._owners += hit is None
+        plan = self._plan(number, behaviour, hit is None)
         last = self._stages - 1 if proposal.stages is None else min(proposal.stages, self._stages) - 1
         hurdles = self._hurdle.thresholds() if self._hurdle is not None else ()
-        self._pending[number] = Pending(number, proposal, static, claim.owner, claim.hit, last, hurdles)
+        bar = self.progress.best_cost
+        self._pending[number] = Pending(
+            number, proposal, static, claim.owner, hit, last, hurdles, plan, behaviour.draws, bar
+        )
         behaviour.waiting.append(number)
         return self._advance(behaviour)
 
-    def _full_key(self, candidate: Any, conditions: str) -> bytes | None:
-        numeric = numeric_key(self._space, candidate)
-        return None if numeric is None else behaviour_key(numeric, conditions)
+    def _behaviour(self, number: int, claim: Claim) -> Behaviour:
+        """That of a proposal; a new one may be known to other runs."""
+        if claim.owner != number:
+            return self._memory.behaviour(claim.owner)
+        behaviour = self._memory.begin(number, claim.keys)
+        if self._sharing is not None:
+            self._sharing.look_up(behaviour)
+        return behaviour
 
     def conditions(self) -> str:
         """The evaluator's conditions in the search; asked once a session, and compared with earlier sessions'."""
@@ -197,15 +214,14 @@ class Controller:
             pending = self._pending[behaviour.waiting[0]]
             if pending.running:
                 return
-            cost = self._hurdle.cost if self._hurdle is not None else None
-            verdict = pending.verdict(behaviour, cost, self._stages)
-            if verdict is None:
-                self._executor.submit(pending.number, pending.request(len(behaviour.stages)))
+            step = pending.step(behaviour, self._rules)
+            if isinstance(step, Request):
+                self._executor.submit(pending.number, step)
                 return
             behaviour.waiting.popleft()
             del self._pending[pending.number]
             form = self._space.form(pending.proposal.candidate)
-            trial = pending.trial(verdict, behaviour, form, self._clock())
+            trial = pending.trial(step, behaviour, form, self._clock())
             self._memory.concluded(behaviour, trial)
             self._finish(trial)
 
@@ -216,7 +232,6 @@ class Controller:
             if pending is not None and pending.running:  # Else an answer that came twice.
                 behaviour = self._memory.behaviour(pending.owner)
                 pending.take(answer)
-                behaviour.extend(answer.outcomes)
                 self._advance(behaviour)
         self._commit()
 
@@ -230,8 +245,11 @@ class Controller:
     def _commit(self) -> None:
         if self._uncommitted:
             arrived = self._fed + len(self._arrived) - len(self._uncommitted) if self._asynchronous else None
-            self._journal.add(list(self._uncommitted.values()), self._space.to_source, arrived)
+            trials = list(self._uncommitted.values())
+            self._journal.add(trials, self._space.to_source, arrived)
             self._uncommitted.clear()
+            if self._sharing is not None:
+                self._sharing.share(trials)
 
     def _feed_until(self, last: int) -> None:
         """Feeds back all trials up to `last` in their order; what is fed back has been committed."""
@@ -251,6 +269,8 @@ class Controller:
         self._algorithm.feedback(trial)
         if self._hurdle is not None:
             self._hurdle.feedback(trial)
+        if self._audits and self._memory.is_split(trial):
+            self.progress.audit.splits += 1
         self.progress.add(trial, restored)
         self._fed += 1
         for listener in self._listeners:

@@ -5,10 +5,11 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from isozyme.evaluators.protocol import Evaluator, Job, Outcome, Status
+from isozyme.search.objectives import Cost
 
 _SHARE = 0.005  # seconds: quick evaluations are handed over, and journalled, many at a time
 
@@ -21,6 +22,7 @@ class Request(NamedTuple):
       split: which held-out data to score on.
       first, last: the stages to run, both included; earlier ones are known already.
       hurdles: by stage, the largest cost that goes on to the next one; None lets everything pass.
+      draw: which of several independent evaluations.
     """
 
     candidate: Any
@@ -28,6 +30,7 @@ class Request(NamedTuple):
     first: int = 0
     last: int = 0
     hurdles: tuple[float | None, ...] = ()
+    draw: int = 0
 
 
 class Answer(NamedTuple):
@@ -72,9 +75,6 @@ class TimedOut(Exception):
     """Raised inside an evaluation that has reached the wall-clock limit, where evaluations run in this process."""
 
 
-Cost = Callable[[Mapping[str, float]], float]
-
-
 class Alarm:
     """Keeps the wall-clock limit of one stage where evaluations run in this process: a context around each.
 
@@ -110,7 +110,7 @@ def run_request(evaluator: Evaluator, request: Request, cost: Cost | None, alarm
     """
     outcomes: list[Outcome] = []
     for stage in range(request.first, request.last + 1):
-        outcomes.append(_run(evaluator, Job(request.candidate, request.split, stage), alarm))
+        outcomes.append(_run(evaluator, Job(request.candidate, request.split, stage, request.draw), alarm))
         if outcomes[-1].status is not Status.OK or not passes(request, stage, outcomes[-1].metrics, cost):
             break
     return tuple(outcomes)

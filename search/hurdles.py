@@ -55,8 +55,11 @@ class QuantileHurdle(pg.Object):
         return tuple(self._thresholds)
 
     def feedback(self, trial: Trial) -> None:
-        """Counts the stages that the trial evaluated itself; those taken from a twin were counted when that one ran."""
-        for stage in range(trial.taken, min(len(trial.stages), len(self._costs))):
+        """Counts the stages that the trial evaluated itself, or that a store knew of its behaviour.
+
+        Those taken from a twin were counted when that one ran.
+        """
+        for stage in range(0 if trial.hit == "store" else trial.taken, min(len(trial.stages), len(self._costs))):
             cost = self._cost(trial.stages[stage])
             if math.isfinite(cost):
                 self._costs[stage].append(cost)

@@ -17,7 +17,7 @@ from isozyme.search import database, rows
 from isozyme.search.database import JournalError, Transaction, reported
 from isozyme.search.protocol import Trial
 
-FORMAT = "2"
+FORMAT = "3"
 FILE = "trials.db"
 _SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -174,10 +174,12 @@ class Journal:
             expected = number + 1
         return gaps + list(range(expected, last))
 
-    def keys(self, first: int) -> Iterator[tuple[int, bytes, bytes, int | None, int]]:
-        """Number, static key, key, owner, and whether they took a twin's behaviour further, of the valid trials."""
+    def keys(self, first: int) -> Iterator[tuple[int, bytes, bytes, bytes | None, int | None, int]]:
+        """Of the valid trials: number, static key, key, shifted key, owner, and whether they say the latest there is to
+        know of their behaviour: as twins that took it further, or since a cache policy keeps a record of it."""
         query = (
-            "SELECT trial, static_key, key, cached_from, attempts > 0 AND cached_from IS NOT NULL FROM trials "
+            "SELECT trial, static_key, key, shifted_key, cached_from, record IS NOT NULL OR "
+            "(attempts > 0 AND audit IS NULL AND cached_from IS NOT NULL) FROM trials "
             "WHERE trial >= ? AND length(key) > 0 ORDER BY trial"
         )
         yield from self._connection.execute(query, (first,))
@@ -223,6 +225,10 @@ class Journal:
     def sessions(self) -> list[tuple[float, float, str]]:
         """Begin, last sign of life and description of every session, oldest first."""
         return self._connection.execute("SELECT began, seen, description FROM sessions ORDER BY session").fetchall()
+
+    def known(self) -> Iterator[bytes]:
+        """The keys of the derived table `keys`."""
+        return (key for (key,) in self._connection.execute("SELECT key FROM keys"))
 
     def owner(self, key: bytes) -> int | None:
         """The trial that the derived table `keys` names for a key."""

@@ -1,46 +1,19 @@
-"""What is known of each behaviour: the outcomes of its stages, kept for a while and else read from the journal."""
+"""Behaviours: kept in memory for a while, and else read from the journal; and the cache that finds them."""
 
-from collections import OrderedDict, deque
+import json
+from collections import OrderedDict
 from collections.abc import Mapping
 
 from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.hashing import EquivalenceCache, digest
+from isozyme.hashing.policies import Record
+from isozyme.search.behaviour import Behaviour, Draw
 from isozyme.search.journal import Journal
 from isozyme.search.protocol import Trial
 from isozyme.spaces.protocol import Space
 
 _KEPT = 1_000
 _FAILURES = frozenset({Status.DIVERGED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.CRASHED})
-
-
-class Behaviour:
-    """One behaviour, owned by the first trial that showed it.
-
-    Attributes:
-      key: its behaviour key.
-      stages: metrics after each stage evaluated so far.
-      seconds: wall time of each of these stages.
-      failure: what came of the stage after these, if it failed.
-      waiting: numbers of the trials that have yet to be concluded, in their order; the first one may be evaluating.
-    """
-
-    __slots__ = ("failure", "key", "seconds", "stages", "waiting")
-
-    def __init__(self, key: bytes) -> None:
-        self.key = key
-        self.stages: list[dict[str, float]] = []
-        self.seconds: list[float] = []
-        self.failure: Outcome | None = None
-        self.waiting: deque[int] = deque()
-
-    def extend(self, outcomes: tuple[Outcome, ...]) -> None:
-        """Takes in the outcomes of further stages."""
-        for outcome in outcomes:
-            if outcome.status is Status.OK:
-                self.stages.append(outcome.metrics)
-                self.seconds.append(outcome.seconds)
-            else:
-                self.failure = outcome
 
 
 class Memory:
@@ -51,21 +24,21 @@ class Memory:
         self.cache = EquivalenceCache(journal)
         self._behaviours: OrderedDict[int, Behaviour] = OrderedDict()
         self._room = _KEPT
-        for number, static, key, owner, further in journal.keys(journal.indexed()):
-            self._register(number, static, key, number if owner is None else owner, bool(further))
+        for number, static, key, shifted, owner, latest in journal.keys(journal.indexed()):
+            found = self.cache.find(static) if static else number
+            if found is None:
+                self.cache.register(number, static, number if owner is None else owner)
+            for one in (key, shifted) if owner is None else ():
+                if one and self.cache.find(one) is None:
+                    self.cache.register(number, one, number)
+            if latest:
+                self.cache.register(number, _latest(key), number)
 
-    def _register(self, number: int, static: bytes, key: bytes, owner: int, further: bool) -> None:
-        for one in (static, key):
-            if self.cache.find(one) is None:
-                self.cache.register(number, one, owner)
-        if self._staged and further:
-            self.cache.register(number, _furthest(key), number)
-
-    def begin(self, owner: int, key: bytes) -> Behaviour:
+    def begin(self, owner: int, keys: tuple[bytes, ...]) -> Behaviour:
         """A new behaviour."""
         if len(self._behaviours) > self._room:
             self._forget()
-        found = self._behaviours[owner] = Behaviour(key)
+        found = self._behaviours[owner] = Behaviour(keys)
         return found
 
     def behaviour(self, owner: int) -> Behaviour:
@@ -73,25 +46,42 @@ class Memory:
         return self._behaviours.get(owner) or self._recall(owner)
 
     def concluded(self, behaviour: Behaviour, trial: Trial) -> None:
-        """Notes a twin that has taken its behaviour further."""
-        if self._staged and trial.evaluated and trial.cached_from is not None:
-            self.cache.register(trial.number, _furthest(behaviour.key), trial.number)
+        """Notes a trial that says more of its behaviour than its owner does."""
+        if trial.record or (self._staged and trial.evaluated and trial.audit is None and trial.cached_from is not None):
+            self.cache.register(trial.number, _latest(behaviour.keys[0]), trial.number)
+
+    def is_split(self, trial: Trial) -> bool:
+        """Whether another behaviour has led to the very same metrics: then its keys may be too fine."""
+        if not trial.unique or trial.status is not Status.OK or not trial.stages:
+            return False
+        text = ";".join(f"{name}={value:.9g}" for stage in trial.stages for name, value in sorted(stage.items()))
+        outcome = digest(b"outcome", text.encode())
+        owner = self.cache.find(outcome)
+        if owner is None:
+            self.cache.register(trial.number, outcome, trial.number)
+        return owner is not None and owner < trial.number
 
     def _recall(self, owner: int) -> Behaviour:
-        trial = self._journal.trial(owner, self._space.from_source)
-        key = bytes.fromhex(trial.key)
-        further = self.cache.find(_furthest(key)) if self._staged else None
-        if further is not None and further != owner:
-            trial = self._journal.trial(further, self._space.from_source)
-        found = self.begin(owner, key)
-        found.stages, found.seconds = list(trial.stages), list(trial.stage_seconds)
-        if trial.status in _FAILURES:
-            found.failure = Outcome(trial.status, trial.reason, self._rest(trial))
+        trial = self._journal.trial(owner, str)  # A candidate takes as long to read as all the rest.
+        keys = tuple(map(bytes.fromhex, filter(None, (trial.key, trial.shifted_key))))
+        found = self.begin(owner, keys)
+        latest = self.cache.find(_latest(keys[0])) if self._staged or trial.record else None
+        if latest is not None and latest != owner:
+            trial = self._journal.trial(latest, str)
+        if trial.record:
+            restore(found, trial.record)
+        else:
+            draw = found.begin(found.draws)
+            draw.stages, draw.seconds = list(trial.stages), list(trial.stage_seconds)
+            if trial.status in _FAILURES:
+                draw.failure = Outcome(trial.status, trial.reason, self._rest(trial))
+            if trial.evaluations > 1:  # As another run had shared them.
+                draw.weight, draw.m2, found.begun = trial.evaluations, trial.m2, trial.evaluations
         return found
 
     def _rest(self, trial: Trial) -> dict[str, float]:
         """Metrics of the stage that failed: those that are neither of form nor of an earlier stage."""
-        known: Mapping[str, float] = self._space.form(trial.candidate)
+        known: Mapping[str, float] = self._space.form(self._space.from_source(trial.candidate))
         earlier = {name for stage in trial.stages for name in stage}
         return {name: value for name, value in trial.metrics.items() if name not in known and name not in earlier}
 
@@ -103,5 +93,17 @@ class Memory:
         self._room = len(self._behaviours) + _KEPT // 2
 
 
-def _furthest(key: bytes) -> bytes:
-    return digest(b"furthest", key)
+def written(draws: list[Draw], begun: int, counts: tuple[int, int, bool]) -> str:
+    """What a policy knows of a behaviour as JSON: its evaluations and counts, as they were for one trial."""
+    return json.dumps([[draw.to_json() for draw in draws], begun, *counts])
+
+
+def restore(behaviour: Behaviour, record: str) -> None:
+    """Takes in what `written` returned."""
+    draws, behaviour.begun, evaluations, requests, behaviour.forgotten = json.loads(record)
+    behaviour.draws = [Draw.from_json(values) for values in draws]
+    behaviour.record = Record(evaluations, requests)
+
+
+def _latest(key: bytes) -> bytes:
+    return digest(b"latest", key)

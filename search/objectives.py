@@ -12,6 +12,19 @@ _MEMBERS: list[Any] = [
 ]
 
 
+Cost = Callable[[Mapping[str, float]], float]
+
+
+def _cost(metric: str, sign: float) -> Cost:
+    """A function of its own: reading a field of a symbolic object takes as long as all the rest of it."""
+
+    def cost(metrics: Mapping[str, float]) -> float:
+        value = metrics.get(metric)
+        return math.inf if value is None else sign * value
+
+    return cost
+
+
 @pg.members(_MEMBERS)
 class Objective(pg.Object):
     """One axis of the Pareto front."""
@@ -20,12 +33,12 @@ class Objective(pg.Object):
 
     def _on_bound(self) -> None:
         super()._on_bound()
-        self._name: str = self.metric  # Reading a symbolic field takes as long as all the rest of `cost`, ten times.
+        self._cost = _cost(self.metric, self.sign)
 
-    def cost(self, metrics: Mapping[str, float]) -> float:
-        """The metric turned so that less is better; infinite where it is missing."""
-        value = metrics.get(self._name)
-        return math.inf if value is None else self.sign * value
+    @property
+    def cost(self) -> Cost:
+        """Makes of metrics this one, turned so that less is better; infinite where it is missing."""
+        return self._cost
 
     @property
     def reference_cost(self) -> float:
@@ -43,7 +56,7 @@ class Maximize(Objective):
     sign = -1.0
 
 
-def cost_of(metric: str | None, objectives: Sequence[Objective]) -> Callable[[Mapping[str, float]], float]:
+def cost_of(metric: str | None, objectives: Sequence[Objective]) -> Cost:
     """The cost of one metric: in the direction of the objective that names it, else less is better.
 
     Args:

@@ -1,6 +1,6 @@
 """What an algorithm is asked and told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,7 +43,8 @@ class Trial:
       metrics: of behaviour, later stages over earlier ones (a twin takes its owner's), and of form (its own).
       static_key, key: hexadecimal; empty for an invalid candidate.
       cached_from: the trial that owns the behaviour, if this one is its twin.
-      hit: which key found the owner, 'static' or 'numeric'.
+      hit: what spared the evaluation: 'static' or 'numeric' after the key that found the owner; 'store' if this trial
+        owns its behaviour and another run has shared what came of it.
       seconds, cpu_seconds: wall and processor time of the stages that this trial evaluated itself; 0 for a twin.
       finished: seconds since the epoch.
       operator: which variation made the candidate.
@@ -54,6 +55,12 @@ class Trial:
       attempts: how often its evaluation was started; 0 for a twin.
       worker: the name of the process that evaluated it.
       note: of the proposal.
+      evaluations: of how many evaluations of this behaviour, its own and earlier ones, the metrics are means.
+      m2: where these are several, by metric of the last stage the sum of squared deviations from the mean.
+      audit: if a twin was evaluated all the same, to see whether its key tells the truth: the largest difference of a
+        metric from its owner's, as a share of it; infinite if one of them failed. The metrics stay the owner's.
+      shifted_key: the second behaviour key, where the run uses one; hexadecimal.
+      record: what a cache policy knew of the behaviour after this trial, as JSON; empty without such a policy.
     """
 
     number: int
@@ -77,11 +84,21 @@ class Trial:
     attempts: int = 0
     worker: str = ""
     note: str = ""
+    evaluations: int = 1
+    m2: Mapping[str, float] = field(default_factory=dict)
+    audit: float | None = None
+    shifted_key: str = ""
+    record: str = ""
 
     @property
     def owns(self) -> bool:
         """Whether it is the first trial of its behaviour."""
         return self.cached_from is None and self.status is not Status.INVALID
+
+    @property
+    def unique(self) -> bool:
+        """Whether it is the first trial of a behaviour that no store knew."""
+        return self.owns and self.hit is None
 
     @property
     def evaluated(self) -> bool:
@@ -105,7 +122,11 @@ class Algorithm(Protocol):
         ...
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The proposal of trial `number`; `rng` is made from (seed, number). Raises `Exhausted` if there is none."""
+        """The proposal of trial `number`; `rng` depends on seed and number, and serves this call alone.
+
+        Raises:
+          Exhausted: there is none.
+        """
         ...
 
     def feedback(self, trial: Trial) -> None:

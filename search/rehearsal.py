@@ -12,6 +12,7 @@ import numpy as np
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search.objectives import Minimize
 from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.randomness import Streams
 from isozyme.spaces.protocol import InvalidCandidate
 
 Candidate = tuple[int, int]
@@ -165,7 +166,7 @@ Events = list[Proposal | Trial]
 
 def rng(seed: int, number: int) -> np.random.Generator:
     """The random numbers of a proposal."""
-    return np.random.default_rng([seed, number])
+    return Streams(seed).of(number)
 
 
 def record(

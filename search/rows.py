@@ -12,12 +12,14 @@ SCHEMA = """
   metrics TEXT NOT NULL, stages TEXT, static_key BLOB NOT NULL, key BLOB NOT NULL, cached_from INTEGER, hit TEXT,
   taken INTEGER NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL, seconds REAL NOT NULL,
   cpu_seconds REAL NOT NULL, saved_seconds REAL NOT NULL, attempts INTEGER NOT NULL, worker TEXT NOT NULL,
-  finished REAL NOT NULL, note TEXT NOT NULL"""
+  finished REAL NOT NULL, note TEXT NOT NULL, evaluations INTEGER NOT NULL, m2 TEXT, audit REAL, shifted_key BLOB,
+  record TEXT"""
 COLUMNS = (
     "trial, arrival, status, reason, candidate, metrics, stages, static_key, key, cached_from, hit, taken, parents, "
-    "operator, seconds, cpu_seconds, saved_seconds, attempts, worker, finished, note"
+    "operator, seconds, cpu_seconds, saved_seconds, attempts, worker, finished, note, evaluations, m2, audit, "
+    "shifted_key, record"
 )
-INSERT = f"INSERT INTO trials ({COLUMNS}) VALUES ({', '.join('?' * 21)})"
+INSERT = f"INSERT INTO trials ({COLUMNS}) VALUES ({', '.join('?' * 26)})"
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 
@@ -29,8 +31,9 @@ def to_row(trial: Trial, arrival: int | None, to_source: Callable[[Any], str]) -
     stages = None if repeated else dumps(list(zip(t.stages, t.stage_seconds, strict=True)))
     return (
         t.number, arrival, t.status, t.reason, to_source(t.candidate), dumps(t.metrics), stages,
-        bytes.fromhex(t.static_key), bytes.fromhex(t.key), t.cached_from, t.hit, t.taken, dumps(t.parents), t.operator,
-        t.seconds, t.cpu_seconds, t.saved_seconds, t.attempts, t.worker, t.finished, t.note,
+        bytes.fromhex(t.static_key), bytes.fromhex(t.key), t.cached_from, t.hit, t.taken, str(list(t.parents)),
+        t.operator, t.seconds, t.cpu_seconds, t.saved_seconds, t.attempts, t.worker, t.finished, t.note, t.evaluations,
+        dumps(t.m2) if t.m2 else None, t.audit, bytes.fromhex(t.shifted_key) or None, t.record or None,
     )  # fmt: skip
 
 
@@ -42,7 +45,8 @@ def to_trial(row: tuple[Any, ...], from_source: Callable[[str], Any]) -> Trial:
     """
     (
         number, _, status, reason, text, metrics_text, stages_text, static, key, owner, hit, taken, parents_text,
-        operator, seconds, cpu_seconds, saved_seconds, attempts, worker, finished, note,
+        operator, seconds, cpu_seconds, saved_seconds, attempts, worker, finished, note, evaluations, m2_text, audit,
+        shifted, record,
     ) = row  # fmt: skip
     found = metrics(metrics_text)
     if stages_text is None:
@@ -52,7 +56,7 @@ def to_trial(row: tuple[Any, ...], from_source: Callable[[str], Any]) -> Trial:
     return Trial(
         number, from_source(text), parents(parents_text), Status(status), reason, found, _hex(static), _hex(key),
         owner, hit, seconds, finished, operator, stages, stage_seconds, taken, saved_seconds, cpu_seconds, attempts,
-        worker, note,
+        worker, note, evaluations, metrics(m2_text) if m2_text else {}, audit, _hex(shifted or b""), record or "",
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ class OptimizerEvaluator(pg.Object):
                 "tasks": [task.to_json_str() for task in self.tasks],
                 "split": split,
                 "seed": self._seed,
-                "repeats": list(self._repeats(split)),
+                "repeats": list(self._repeats(split, 0)),
                 "short_share": self.short_share,
                 "path": self.path,
                 "backend": self._backend,
@@ -91,10 +91,12 @@ class OptimizerEvaluator(pg.Object):
         """Trains with each candidate in turn."""
         return [self._evaluate(job) for job in jobs]
 
-    def _repeats(self, split: str) -> range:
-        if split == "search":
-            return range(self.repeats)
-        return range(self.repeats, self.repeats + self.closing_repeats)
+    def _repeats(self, split: str, draw: int) -> range:
+        """Numbers of the seeds; those of further draws come after those of the closing splits."""
+        if split != "search":
+            return range(self.repeats, self.repeats + self.closing_repeats)
+        first = draw * self.repeats + (self.closing_repeats if draw else 0)
+        return range(first, first + self.repeats)
 
     def _evaluate(self, job: Job) -> Outcome:
         metrics: dict[str, float] = {}
@@ -106,7 +108,8 @@ class OptimizerEvaluator(pg.Object):
 
     def _short(self, job: Job) -> Iterator[tuple[str, float]]:
         runner = self._runners[0]
-        loss, _ = runner.run(runner.load(job.candidate), job.split, 0, self.short_share)
+        first = self._repeats(job.split, job.draw)[0]
+        loss, _ = runner.run(runner.load(job.candidate), job.split, first, self.short_share)
         yield self.short_metric, loss
 
     def _full(self, job: Job) -> Iterator[tuple[str, float]]:
@@ -114,7 +117,7 @@ class OptimizerEvaluator(pg.Object):
         losses, accuracies = [], []
         for runner in self._runners:
             program = runner.load(job.candidate)
-            scores = [runner.run(program, job.split, repeat, 1.0) for repeat in self._repeats(job.split)]
+            scores = [runner.run(program, job.split, repeat, 1.0) for repeat in self._repeats(job.split, job.draw)]
             for name, values, i in (("loss", losses, 0), ("accuracy", accuracies, 1)):
                 values.append(math.fsum(score[i] for score in scores) / len(scores))
                 yield f"{name}/{runner.task.name}", values[-1]

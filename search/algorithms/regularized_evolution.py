@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,17 +42,16 @@ class RegularizedEvolution(pg.Object):
         del stages
         self._space, self._objective = space, objectives[0]
         self._vary: Variation = self.variation
-        self._initial, self._sample, self._replacement = self.population_size, self.tournament_size, self.replacement
+        self._initial = self.population_size
+        self._tournament = partial(tournament, size=self.tournament_size, replacement=self.replacement)
         self._population: deque[Member] = deque(maxlen=self._initial)
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
         """A child; for the first P trials, and as long as none has finished, a starting point."""
-        if number < self._initial or not self._population:
+        population, vary, draw = self._population, self._vary, self._tournament
+        if number < self._initial or not population:
             return Proposal(self._space.initial(rng), operator="initial")
-        winners = [
-            tournament(self._population, self._sample, rng, self._replacement) for _ in range(self._vary.parents)
-        ]
-        return self._vary(self._space, winners, rng)
+        return vary(self._space, [draw(population, rng=rng) for _ in range(vary.parents)], rng)
 
     def feedback(self, trial: Trial) -> None:
         """Appends the trial; the oldest one leaves."""

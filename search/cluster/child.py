@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from isozyme.evaluators.protocol import Evaluator, Outcome, Status
 from isozyme.search.cluster.sources import Sources
-from isozyme.search.executors import Alarm, Cost, Request, passes, run_request
+from isozyme.search.executors import Alarm, Request, passes, run_request
+from isozyme.search.objectives import Cost
 
 SLICE = 1.0  # seconds after which a batch is handed back, done or not: a batch that turns out slow is shared out again
 _UNLIMITED = Alarm(None)  # The worker keeps the limit.

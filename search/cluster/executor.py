@@ -18,7 +18,8 @@ from isozyme.search.cluster.child import Payload
 from isozyme.search.cluster.connection import Resources
 from isozyme.search.cluster.slots import Slot
 from isozyme.search.cluster.sources import Sources
-from isozyme.search.executors import Answer, Cost, Request, SetupFailed
+from isozyme.search.executors import Answer, Request, SetupFailed
+from isozyme.search.objectives import Cost
 
 _DEPTH = 2  # batches at a worker: one runs, one waits, so that it never idles between them
 _SETUP_DEATHS = 5

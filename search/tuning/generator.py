@@ -6,12 +6,12 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyglove as pg
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.objectives import Maximize, Objective
 from isozyme.search.protocol import Algorithm, Exhausted, Trial
+from isozyme.search.randomness import Streams
 from isozyme.search.tuning.spec import space_of
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
@@ -52,14 +52,14 @@ class AlgorithmGenerator(pg.DNAGenerator):
         self._space = space_of(self.dna_spec)
         self._algorithm: Algorithm = copy.deepcopy(self.algorithm)
         self._algorithm.setup(self._space, tuple(self.objectives), self.stages)
+        self._random = Streams(self.seed)
         self._number = 0
 
     def _propose(self) -> pg.DNA:
         """A DNA whose metadata say all that is to be known of its trial when it is fed back or replayed."""
         with self._lock:
-            rng = np.random.default_rng([self.seed, self._number])
             try:
-                proposal = self._algorithm.propose(self._number, rng)
+                proposal = self._algorithm.propose(self._number, self._random.of(self._number))
             except Exhausted as error:
                 raise StopIteration from error
             dna = self._space.to_dna(proposal.candidate)

@@ -59,7 +59,9 @@ def _subspace(value: Any, path: pg.KeyPath, seen: Seen) -> Subspace:
         first = [decode_point(point, point.draw(lambda: 0.0)) for point in points]
         sample = value.clone().rebind({location.path: part for location, part in zip(locations, first, strict=True)})
     draws = sum(point.draws for point in points)
-    return Subspace(_name(path), tuple(points), tuple(locations), tuple(fragments), value, sample, draws)
+    choices = [point.texts for point in points if isinstance(point, OneOf) and all(point.texts)]
+    leaves = tuple(choices) if len(choices) == len(points) else None
+    return Subspace(_name(path), tuple(points), tuple(locations), tuple(fragments), value, sample, draws, leaves)
 
 
 def _point(primitive: Any, path: pg.KeyPath, seen: Seen) -> Point:

@@ -12,6 +12,7 @@ Only decisions that count are in it: what was not chosen has no genes.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import getitem, lt
 from typing import Any, ClassVar
 
 import numpy as np
@@ -207,6 +208,7 @@ class Subspace:
       template: the value itself.
       sample: the value with any decisions taken, to be cloned; None where the template has none or is one itself.
       draws: how many random numbers its decisions take, at most.
+      leaves: the texts to choose from at each point, if none has a choice that brings further decisions; else None.
     """
 
     path: str
@@ -216,9 +218,12 @@ class Subspace:
     template: Any
     sample: Any
     draws: int
+    leaves: tuple[tuple[str, ...], ...] | None
 
     def check(self, genes: Genes) -> str | None:
         """Why `genes` are none of this space's, or None. Takes anything."""
+        if self.leaves is not None and _plain(genes, self.leaves):
+            return None
         reason = _miscounted(self.path, genes, len(self.points))
         if reason is not None:
             return reason
@@ -237,8 +242,22 @@ class Subspace:
         """The value as text; decisions taken."""
         parts = [""] * (2 * len(genes) + 1)
         parts[::2] = self.fragments
-        parts[1::2] = [point.text(gene) for point, gene in zip(self.points, genes, strict=True)]
+        if self.leaves is not None:
+            parts[1::2] = map(getitem, self.leaves, genes)
+        else:
+            parts[1::2] = [point.text(gene) for point, gene in zip(self.points, genes, strict=True)]
         return "".join(parts)
+
+
+def _plain(genes: Any, leaves: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether genes take choices that are all of leaves; the longer check finds what is wrong with them."""
+    return (
+        type(genes) is tuple
+        and len(genes) == len(leaves)
+        and set(map(type, genes)) == {int}
+        and min(genes) >= 0
+        and all(map(lt, genes, map(len, leaves)))
+    )
 
 
 def sample(items: list[Any], number: int, uniform: Uniform) -> list[Any]:

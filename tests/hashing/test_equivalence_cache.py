@@ -20,7 +20,7 @@ class Asked:
     def __call__(self, trial, candidate):
         def full_key():
             self.probed.append(trial)
-            return full(candidate)
+            return (full(candidate),)
 
         return self.cache.claim(trial, static_key(SPACE, candidate), full_key)
 
@@ -37,6 +37,9 @@ class Shelf(dict):
 
     settled = 0
 
+    def known(self):
+        return iter(self)
+
     def owner(self, key):
         return self.get(key)
 
@@ -52,7 +55,7 @@ def test_first_of_its_behaviour_owns_it():
     claims = [ask(trial, candidate) for trial, candidate in enumerate([a, b, c, a, c])]
     assert [claim.owner for claim in claims] == [0, 1, 2, 0, 2]
     assert [claim.hit for claim in claims] == [None, None, None, "static", "static"]
-    assert [claim.key for claim in claims] == [full(a), full(b), full(c), None, None]
+    assert [claim.keys for claim in claims] == [(full(a),), (full(b),), (full(c),), (), ()]
 
 
 def test_a_twin_in_flight_finds_its_owner():
@@ -125,7 +128,16 @@ def test_older_keys_move_to_the_store(monkeypatch):
 
 def test_a_space_without_a_probe_has_static_keys_only():
     cache = EquivalenceCache()
-    first = cache.claim(0, b"a", lambda: None)
-    assert (first.owner, first.hit, first.key) == (0, None, None)
-    assert cache.claim(1, b"a", lambda: None).hit == "static"
-    assert cache.claim(2, b"b", lambda: None).owner == 2
+    assert cache.claim(0, b"a", lambda: ()) == (0, None, ())
+    assert cache.claim(1, b"a", lambda: ()).hit == "static"
+    assert cache.claim(2, b"b", lambda: ()).owner == 2
+
+
+def test_a_second_key_finds_what_the_first_one_splits():
+    """functional_hashing.md, section 10: either grid may agree; the earlier trial wins; twins lend no keys."""
+    cache = EquivalenceCache()
+    assert cache.claim(0, b"a", lambda: (b"1", b"s1")).owner == 0
+    assert cache.claim(1, b"b", lambda: (b"2", b"s2")).owner == 1
+    assert cache.claim(2, b"c", lambda: (b"3", b"s2")) == (1, "numeric", (b"3", b"s2"))
+    assert cache.claim(3, b"d", lambda: (b"2", b"s1")).owner == 0
+    assert cache.claim(4, b"e", lambda: (b"3", b"s4")).owner == 4  # Its first key is that of a twin only.

@@ -212,7 +212,7 @@ def test_another_format_is_refused(tmp_path):
     journal.set_meta("format", "0")
     journal.close()
     for entry in (Journal.open, Journal.read):
-        with pytest.raises(JournalError, match="format 0, this version reads 2"):
+        with pytest.raises(JournalError, match="format 0, this version reads 3"):
             entry(tmp_path)
 
 

@@ -237,3 +237,10 @@ def test_golden_trace():
         assert {name: row[name] for name in expected} == expected | {
             "metrics": pytest.approx(expected["metrics"], rel=1e-12)
         }
+
+
+if __name__ == "__main__":  # After an intended change of a trajectory; read the difference.
+    names = json.loads(GOLDEN.read_text())[0]
+    written = golden_search(RegularizedEvolution(population_size=8, tournament_size=3))
+    lines = ",\n".join(json.dumps({name: row[name] for name in names}) for row in written)
+    GOLDEN.write_text(f"[\n{lines}\n]\n")

@@ -134,7 +134,7 @@ def test_end_loop_ends_it_for_good(tmp_path):
         assert poll(tmp_path / "run").is_active or number == 2
         feedback(float(number))
     assert number == 2
-    assert len(journalled(tmp_path / "run")) == 3
+    assert len([trial for trial in journalled(tmp_path / "run") if trial.hit is None]) == 3
     assert not poll(tmp_path / "run").is_active
     assert list(sample(tmp_path / "run", lag=3)) == []
 

@@ -7,7 +7,6 @@
 import threading
 from collections import Counter
 
-import numpy as np
 import pyglove as pg
 import pytest
 
@@ -23,6 +22,7 @@ from isozyme.search import (
     SuccessiveHalving,
 )
 from isozyme.search.protocol import Exhausted
+from isozyme.search.randomness import Streams
 from isozyme.search.tuning import generator
 from isozyme.spaces.template import TemplateSpace
 from isozyme.tests.search.tuning_helpers import score, search, template
@@ -102,7 +102,7 @@ def test_threads_share_one_algorithm():
     trials = made._algorithm._told
     assert sorted(trial.number for trial in trials) == list(range(30))
     assert all(trial.note == f"n{trial.number}" and trial.status is Status.OK for trial in trials)
-    assert [made._space.random(np.random.default_rng([0, trial.number])) for trial in trials] == [
+    assert [made._space.random(Streams(0).of(trial.number)) for trial in trials] == [
         trial.candidate for trial in trials
     ]
 

@@ -1,0 +1,80 @@
+"""Candidates that are written differently and behave the same, from the trials of a run."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from isozyme.launch.errors import UsageError
+
+_MOST = 50  # behaviours listed
+_FEWEST_DIGITS = 4
+
+Ways = dict[str, list[Any]]
+"""Trials of one behaviour by the text of their candidate, in the order of their first trials."""
+
+
+def show(trials: Iterable[Any], key: str | None, metric: str, jsonl: bool) -> None:
+    """Prints the ways in which the behaviour with a key was written; without one, the behaviours with most ways.
+
+    Args:
+      trials: of a run, candidates as text.
+      key: a behaviour key in hexadecimal, or how it begins.
+      metric: to show besides.
+      jsonl: one JSON object a line in place of text.
+
+    Raises:
+      UsageError: no trial or several behaviours have such a key.
+    """
+    behaviours: dict[str, Ways] = {}
+    for trial in trials:
+        if trial.key and (key is None or trial.key.startswith(key.lower())):
+            behaviours.setdefault(trial.key, {}).setdefault(trial.candidate, []).append(trial)
+    if key is None:
+        _show_behaviours(behaviours, metric, jsonl)
+        return
+    if len(key) < _FEWEST_DIGITS:
+        raise UsageError(f"{key}: give at least {_FEWEST_DIGITS} digits of a key")
+    if len(behaviours) != 1:
+        found = f"the keys of {len(behaviours)} behaviours begin so" if behaviours else "no behaviour has this key"
+        raise UsageError(f"{key}: {found}; `report.py equivalents RUN` lists keys")
+    ((_, ways),) = behaviours.items()
+    _show_ways(ways, metric, jsonl)
+
+
+def _show_behaviours(behaviours: dict[str, Ways], metric: str, jsonl: bool) -> None:
+    several = sorted((item for item in behaviours.items() if len(item[1]) > 1), key=lambda item: -len(item[1]))
+    table = Table(Column("key", no_wrap=True), "ways", "trials", "first", metric)
+    for key, ways in several if jsonl else several[:_MOST]:
+        first = next(iter(ways.values()))[0]
+        count = sum(map(len, ways.values()))
+        if jsonl:
+            row = {"key": key, "ways": len(ways), "trials": count, "first": first.number, "metrics": first.metrics}
+            print(json.dumps(row))
+        else:
+            table.add_row(key, str(len(ways)), str(count), str(first.number), _shown(first, metric))
+    if not jsonl:
+        Console().print(table)
+        print(f"{len(several)} of {len(behaviours)} behaviours were written in more than one way")
+
+
+def _show_ways(ways: Ways, metric: str, jsonl: bool) -> None:
+    for number, (text, trials) in enumerate(ways.items(), 1):
+        hits = list(dict.fromkeys(trial.hit or "evaluated" for trial in trials))
+        worst = max((trial.audit for trial in trials if trial.audit is not None), default=None)
+        if jsonl:
+            numbers = [trial.number for trial in trials]
+            print(json.dumps({"candidate": text, "trials": numbers, "found_by": hits, "audit": worst}))
+            continue
+        shown = ", ".join(str(trial.number) for trial in trials[:8]) + (" …" if len(trials) > 8 else "")
+        audit = "" if worst is None else f", audited: differs by {worst:.2g}"
+        score = f"{metric} {_shown(trials[0], metric)}"
+        print(f"-- {number} of {len(ways)}: trial {shown} ({', '.join(hits)}), {score}{audit}")
+        print(text)
+
+
+def _shown(trial: Any, metric: str) -> str:
+    value = trial.metrics.get(metric)
+    return str(trial.status) if value is None else f"{value:.6g}"
