@@ -10,9 +10,9 @@ from isozyme.hashing.behaviour import as_float64, reproducible
 from isozyme.hashing.digest import MANTISSA_BITS, digest, fingerprint
 from isozyme.hashing.inputs import hard_inputs
 
-# Functions that differ in kind show it in some of many values, to few bits; a slightly changed constant shows in any,
+# Functions that differ in kind show it in some of many values, to fewer bits; a slightly changed constant shows in any,
 # to many bits. Many values to many bits would part functions whose constants differ by 1e-9.
-_ALL_BITS = 12
+_ALL_BITS = 18
 _FINE_VALUES = 32
 
 
@@ -21,7 +21,7 @@ def callable_key(
 ) -> bytes:
     """Key of a function, equal for functions that compute the same up to rounding noise.
 
-    All outputs take part to 12 bits of mantissa, and 32 of the values to `mantissa_bits`: a constant changed by 1e-3
+    All outputs take part to 18 bits of mantissa, and 32 of the values to `mantissa_bits`: a constant changed by 1e-3
     shows, one changed by 1e-6 nearly always, one changed by 1e-9 seldom.
 
     The function runs on copies of the stock inputs, `random` and numpy's global generator seeded. An exception is a
@@ -31,7 +31,7 @@ def callable_key(
     Args:
       function: takes float64 arrays and returns an array, a number, or a tuple or list of them.
       shapes: of the arguments.
-      mantissa_bits: bits kept of the mantissas of 32 values, 1 to 52; of the others no more than 12.
+      mantissa_bits: bits kept of the mantissas of 32 values, 1 to 52; of the others no more than 18.
 
     Raises:
       ValueError: not callable, or not with so many arguments.
