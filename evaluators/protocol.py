@@ -97,3 +97,46 @@ class Evaluator(Protocol):
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Outcomes in the order of `jobs`."""
         ...
+
+
+class Supernet(Protocol):
+    """Shared weights of all candidates of a space, as pure JAX functions.
+
+    A candidate is given by its choices, int32 [decisions], the indices of its genes. `train` and `quality` depend on
+    no value of theirs in Python, so that a one-shot search compiles them into one step together with its policy.
+    """
+
+    def prepare(self) -> None:
+        """Gets the data in place; raises `DataUnavailable`."""
+        ...
+
+    def setup(self, space: Any, seed: int) -> None:
+        """Loads data where they are computed on; random numbers derive from the seed and from the keys given below."""
+        ...
+
+    def conditions(self, split: str) -> str:
+        """All that a score depends on besides weights and choices."""
+        ...
+
+    def start(self, seed: int) -> Any:
+        """Weights before training and the optimizer's state: a pytree of arrays."""
+        ...
+
+    def train(self, state: Any, choices: Any, key: Any, warm: Any) -> Any:
+        """The state after one weight step on a batch of the training split.
+
+        Args:
+          state: as `start` returns it.
+          choices: of the candidate that learns.
+          key: of random numbers: which batch.
+          warm: whether the widest network learns instead (layer warm-up); a bool or a boolean scalar.
+        """
+        ...
+
+    def quality(self, state: Any, choices: Any, key: Any) -> Any:
+        """Accuracy or R² of a candidate, with the shared weights, on a batch of the search split; a scalar."""
+        ...
+
+    def score(self, state: Any, choices: Any, split: str) -> dict[str, float]:
+        """Metrics of a candidate, with the shared weights, on a whole held-out split."""
+        ...

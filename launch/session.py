@@ -68,6 +68,7 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
         bill = Bill(experiment, journal, where.workers, where.address)
         writer = TensorBoardWriter(folder, experiment, bill)
         trials = _trials(experiment, journal, console)
+        _learn(experiment, folder, writer, console)
         display = Display(console, experiment.objectives[0], experiment.budget)
         controller = Controller(
             experiment.space,
@@ -96,6 +97,20 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
         if result is not None:
             _write_winner(experiment, folder, result, journal)
         summary.show(console, experiment, folder, progress, result, bill.cost(progress))
+
+
+def _learn(experiment: Experiment, folder: Path, writer: TensorBoardWriter, console: Console) -> None:
+    """Has a search that learns before its first trial do so, in this process."""
+    learn = getattr(experiment.search, "learn", None)
+    if learn is None:
+        return
+
+    def listen(step: int, seen: dict[str, float]) -> None:
+        writer.learned(step, seen)
+        text = ", ".join(f"{name} {value:.4g}" for name, value in seen.items())
+        console.print(f"one-shot search, step {step}: {text}", highlight=False, markup=False, soft_wrap=True)
+
+    learn(experiment.space, experiment.seed, folder, listen)
 
 
 def _warn(console: Console, text: str) -> None:

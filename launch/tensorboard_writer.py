@@ -32,10 +32,7 @@ class TensorBoardWriter:
         """Writes scalars about once a second and the front when it has changed, twice a minute at most."""
         if progress.trials == progress.restored:
             return  # An earlier session wrote these.
-        first = self._writer is None
-        if first:
-            self._open()
-            self._hparams()
+        first = self._open()
         self._check()
         now = time.monotonic()
         if now - self._scalars_at >= _SCALARS_EVERY or first:
@@ -45,13 +42,25 @@ class TensorBoardWriter:
             self._picture_at = now
             self._picture(trial.number, progress)
 
-    def _open(self) -> None:
+    def learned(self, step: int, values: dict[str, float]) -> None:
+        """Writes what a one-shot search has seen in its last steps."""
+        self._open()
+        self._check()
+        for name, value in values.items():
+            self._writer.add_scalar(f"one_shot/{name}", value, step)
+
+    def _open(self) -> bool:
+        """Whether this is the first time."""
+        if self._writer is not None:
+            return False
         from tensorboardX import SummaryWriter
 
         before = set(threading.enumerate())
         self._writer = SummaryWriter(str(self._folder))
         (self._thread,) = set(threading.enumerate()) - before
         threading.excepthook = self._excepthook
+        self._hparams()
+        return True
 
     def _excepthook(self, args: threading.ExceptHookArgs) -> None:
         """Keeps quiet of a full disk in the thread that writes events: `_check` tells of it, in one line."""

@@ -1,5 +1,7 @@
 """Ask-and-tell algorithms, objectives, the journal and the controller that ties them together."""
 
+from typing import TYPE_CHECKING, Any
+
 from isozyme.search.algorithms import (
     ALGORITHMS,
     NSGA2,
@@ -8,6 +10,8 @@ from isozyme.search.algorithms import (
     HillClimbing,
     Islands,
     Mutation,
+    OneShot,
+    PolicyGradient,
     RandomSearch,
     RegularizedEvolution,
     Restarts,
@@ -25,6 +29,9 @@ from isozyme.search.operators import OperatorStatistics
 from isozyme.search.pareto import ParetoArchive
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Algorithm, Proposal, Trial
+
+if TYPE_CHECKING:
+    from isozyme.search.feasibility import chain_feasible_log_probability, feasible_log_probability
 
 __all__ = [
     "ALGORITHMS",
@@ -45,8 +52,10 @@ __all__ = [
     "Minimize",
     "Mutation",
     "Objective",
+    "OneShot",
     "OperatorStatistics",
     "ParetoArchive",
+    "PolicyGradient",
     "Progress",
     "Proposal",
     "QuantileHurdle",
@@ -56,6 +65,17 @@ __all__ = [
     "SuccessiveHalving",
     "Tabu",
     "Trial",
+    "chain_feasible_log_probability",
     "examine",
+    "feasible_log_probability",
     "halving_bands",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what needs jax when it is asked for."""
+    if name not in ("chain_feasible_log_probability", "feasible_log_probability"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from isozyme.search import feasibility
+
+    return getattr(feasibility, name)

@@ -8,12 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from isozyme.evaluators.datasets.tables import Columns, Table, encode
 from isozyme.evaluators.protocol import SPLITS, DataUnavailable
 
 BUILDERS: dict[str, tuple[str, str]] = {
     "digits": ("isozyme.evaluators.datasets.images", "IsozymeDigits"),
     "mnist_5k": ("isozyme.evaluators.datasets.images", "IsozymeMnist5k"),
     "python_source": ("isozyme.evaluators.datasets.python_source", "IsozymePythonSource"),
+}
+TABLES: dict[str, tuple[str, str]] = {
+    "flights": ("isozyme.evaluators.datasets.table_builders", "IsozymeFlights"),
+    "diamonds_cut": ("isozyme.evaluators.datasets.table_builders", "IsozymeDiamondsCut"),
+    "diamonds_price": ("isozyme.evaluators.datasets.table_builders", "IsozymeDiamondsPrice"),
+    "rand_visits": ("isozyme.evaluators.datasets.table_builders", "IsozymeRandVisits"),
+    "churn": ("isozyme.evaluators.datasets.table_builders", "IsozymeChurn"),
+    "earnings": ("isozyme.evaluators.datasets.table_builders", "IsozymeEarnings"),
 }
 # Of the rows of the train split; 'final' is the test split.
 _SLICES = {"train": (0.0, 0.7), "search": (0.7, 0.85), "selection": (0.85, 1.0)}
@@ -80,6 +89,33 @@ def load(name: str, context: int, rows: int, download: bool = False) -> dict[str
     return {split: e if split == "train" else _first(e, shared) for split, e in examples.items()}
 
 
+def load_table(name: str) -> dict[str, Table]:
+    """Reads a table into memory, encoded by its training rows.
+
+    Args:
+      name: one of `TABLES`.
+
+    Returns:
+      'train' (about five eighths of the rows), 'search', 'selection' and 'final' (an eighth each).
+
+    Raises:
+      DataUnavailable: no such table, or the package that carries it is missing; the line says what to install.
+    """
+    if name not in TABLES:
+        raise DataUnavailable(_no_table(name, "no such table"))
+    builder = _builder(name, download=False)
+    splits = {split: _columns(builder.as_data_source(split)) for split in ("train", *SPLITS)}
+    return encode(splits, builder.numeric, builder.categorical, len(builder.classes))
+
+
+def _columns(source: Any) -> Columns:
+    blocks = source.__getitems__(list(range(len(source))))
+    columns = {field: np.concatenate([block[field] for block in blocks]) for field in Columns._fields}
+    # TFDS hands out labels as objects of bytes; numpy compares arrays of str far faster.
+    columns["categorical"] = columns["categorical"].astype("S").astype(str)
+    return Columns(**columns)
+
+
 def _first(examples: Examples, rows: int) -> Examples:
     chosen = np.linspace(0, len(examples.inputs) - 1, rows).astype(int)
     return Examples(examples.inputs[chosen], examples.targets[chosen], examples.classes)
@@ -111,28 +147,34 @@ def _builder(name: str, download: bool) -> Any:
 
     tfds.disable_progress_bar()
     logging.set_verbosity(logging.ERROR)  # TFDS warns of every set that it is about to prepare.
+    unavailable, extra = (_no_table, "tables") if name in TABLES else (_unavailable, "data")
     try:
-        if name in BUILDERS:
-            module, class_name = BUILDERS[name]
+        ours = BUILDERS | TABLES
+        if name in ours:
+            module, class_name = ours[name]
             builder = getattr(importlib.import_module(module), class_name)(file_format="array_record")
         else:
             builder = tfds.builder(name, file_format="array_record")
         if not builder.is_prepared():
-            if name not in BUILDERS and not download:
-                raise DataUnavailable(_unavailable(name, "not prepared on this machine; allow `download` to fetch it"))
+            if name not in ours and not download:
+                raise DataUnavailable(unavailable(name, "not prepared on this machine; allow `download` to fetch it"))
             with contextlib.redirect_stdout(io.StringIO()):
                 builder.download_and_prepare(file_format="array_record")
     except DataUnavailable:
         raise
     except tfds.core.DatasetNotFoundError:
-        raise DataUnavailable(_unavailable(name, "no such data set")) from None
+        raise DataUnavailable(unavailable(name, "no such data set")) from None
     except ImportError as error:
-        raise DataUnavailable(_unavailable(name, f"{error.name} is missing: pip install 'isozyme[data]'")) from None
+        raise DataUnavailable(unavailable(name, f"{error.name} is missing: pip install 'isozyme[{extra}]'")) from None
     except Exception as error:  # TFDS and its readers raise many kinds; each means that the data cannot be had.
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataUnavailable(_unavailable(name, first_line)) from None
+        raise DataUnavailable(unavailable(name, first_line)) from None
     return builder
 
 
 def _unavailable(name: str, why: str) -> str:
     return f"data set {name!r}: {why}; choose one of {', '.join(BUILDERS)}, or a TFDS name"
+
+
+def _no_table(name: str, why: str) -> str:
+    return f"table {name!r}: {why}; choose one of {', '.join(TABLES)}"

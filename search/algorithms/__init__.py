@@ -9,6 +9,8 @@ from isozyme.search.algorithms.functional import FunctionChanging, Tabu
 from isozyme.search.algorithms.hill_climbing import HillClimbing
 from isozyme.search.algorithms.islands import Islands
 from isozyme.search.algorithms.nsga2 import NSGA2
+from isozyme.search.algorithms.one_shot import OneShot
+from isozyme.search.algorithms.policy_gradient import PolicyGradient
 from isozyme.search.algorithms.random_search import RandomSearch
 from isozyme.search.algorithms.regularized_evolution import RegularizedEvolution
 from isozyme.search.algorithms.restarts import Restarts
@@ -26,6 +28,7 @@ ALGORITHMS: Mapping[str, Callable[[], Algorithm]] = {
     "functional_evolution": lambda: Tabu(RegularizedEvolution(20, 5, variation=FunctionChanging()), limit=3),
     "nsga2": lambda: NSGA2(20),
     "successive_halving": lambda: SuccessiveHalving(n=9, eta=3),
+    "policy_gradient": lambda: PolicyGradient(choices=[16, 2]),
 }
 """Factories by name, with arguments small enough for a few hundred trials."""
 
@@ -37,6 +40,8 @@ __all__ = [
     "HillClimbing",
     "Islands",
     "Mutation",
+    "OneShot",
+    "PolicyGradient",
     "RandomSearch",
     "RegularizedEvolution",
     "Restarts",

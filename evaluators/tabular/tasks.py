@@ -1,0 +1,115 @@
+"""What to train on: a table and a recipe; and a task loaded into a process."""
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyglove as pg
+
+from isozyme.evaluators import process
+from isozyme.evaluators.datasets import Table, full_name, load_table
+from isozyme.evaluators.protocol import SPLITS
+from isozyme.evaluators.tabular.shape import shape_of
+from isozyme.hashing import digest
+from isozyme.spaces.tabnas import WIDTHS, FeedForward
+
+
+@pg.members(
+    [
+        ("data", pg.typing.Str(), "Which table."),
+        ("steps", pg.typing.Int(1000, min_value=1), "Weight steps, over which the rate falls to zero as a cosine."),
+        ("batch_size", pg.typing.Int(256, min_value=1), "Rows in a step."),
+        ("rate", pg.typing.Float(2e-3, min_value=1e-9), "Adam's rate at the first step."),
+        ("held_rows", pg.typing.Int(4096, min_value=1), "At most so many rows in each held-out split."),
+    ]
+)
+class TableTask(pg.Object):
+    """Trains feed-forward networks on one table."""
+
+    def check(self) -> None:
+        """Raises `DataUnavailable` unless the table can be had."""
+        _tables(self.data)
+
+
+def space_for(task: TableTask, layers: int = 3, widths: Sequence[int] = WIDTHS) -> FeedForward:
+    """The space of networks with the inputs and outputs that a task's table has.
+
+    Args:
+      task: gives the table, which has to be there.
+      layers: hidden layers.
+      widths: what each layer's width is chosen from, in ascending order.
+    """
+    shape = shape_of(_tables(task.data)["train"], layers, max(widths))
+    return FeedForward(shape.inputs, shape.outputs, layers, list(widths))
+
+
+class LoadedTask:
+    """A task in memory, with its columns where they are computed on.
+
+    Random numbers are a function of the seed, the task and what `key` is asked for alone.
+    """
+
+    def __init__(self, task: TableTask, space: FeedForward, seed: int) -> None:
+        process.fix()
+        import jax
+        import jax.numpy as jnp
+
+        from isozyme.evaluators.tabular.training import recipe
+
+        self._task, self._seed = task, seed
+        tables = _tables(task.data)
+        self.shape = shape_of(tables["train"], space.layers, max(space.widths))
+        wanted = self.shape.inputs, self.shape.outputs
+        if (space.inputs, space.outputs) != wanted:
+            raise ValueError(
+                f"space has inputs={space.inputs} and outputs={space.outputs}, the table {task.data!r} needs "
+                f"inputs={wanted[0]} and outputs={wanted[1]}; space_for(task) makes such a space"
+            )
+        self.recipe = recipe(self.shape, task.rate, task.batch_size, task.steps)
+        self.widths = jnp.asarray(list(space.widths), jnp.int32)
+        self.widest = jnp.full(space.layers, self.shape.widest, jnp.int32)
+        shared = min(task.held_rows, *(len(tables[split].target) for split in SPLITS))
+        self.train = _rows(tables["train"], len(tables["train"].target))
+        # As many rows in all of them, so that one executable serves all splits.
+        self.held = {split: _rows(tables[split], shared) for split in SPLITS}
+        self._backend = jax.default_backend()
+
+    def key(self, *parts: Any) -> Any:
+        """A key of random numbers for something that is named by `parts`."""
+        import jax
+
+        name = "/".join(map(str, (self._seed, self._task.data, *parts)))
+        return jax.random.key(int.from_bytes(digest(name.encode())[:4], "little"))
+
+    def conditions(self) -> Mapping[str, Any]:
+        """Versions of libraries and data, task, sizes, seed, backend, precision, thread count."""
+        return {
+            "jax": importlib.metadata.version("jax"),
+            "jaxlib": importlib.metadata.version("jaxlib"),
+            "optax": importlib.metadata.version("optax"),
+            "data": full_name(self._task.data),
+            "task": self._task.to_json_str(),
+            "shape": self.shape,  # Initial weights are slices of the widest network's.
+            "seed": self._seed,
+            "backend": self._backend,
+            "precision": "float32",
+            "threads": process.threads(),
+        }
+
+
+@lru_cache(maxsize=1)
+def _tables(name: str) -> Mapping[str, Table]:
+    """The splits of a table, which a config, `check` and a loaded task ask for one after another."""
+    return load_table(name)
+
+
+def _rows(table: Table, count: int) -> Any:
+    """`count` rows at equal distances."""
+    import jax.numpy as jnp
+
+    from isozyme.evaluators.tabular.network import Rows
+
+    chosen = np.linspace(0, len(table.target) - 1, count).astype(int)
+    return Rows(*(jnp.asarray(column[chosen]) for column in (table.numeric, table.categorical, table.target)))

@@ -1,0 +1,158 @@
+"""Stand-alone training on real tables: one executable, seeds and splits, typed failures, a search over widths."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyglove as pg
+import pytest
+
+from isozyme.evaluators import DataUnavailable, Evaluator, Job, Status
+from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
+from isozyme.search import Controller, Journal, Maximize, Minimize, RegularizedEvolution
+from isozyme.search.executors import InProcessExecutor, SetupFailed
+from isozyme.spaces.tabnas import FeedForward
+
+WIDTHS = (4, 16, 40, 64)
+TASKS = {
+    "diamonds_cut": TableTask("diamonds_cut", steps=60, batch_size=64, rate=1e-2, held_rows=1000),
+    "diamonds_price": TableTask("diamonds_price", steps=60, batch_size=64, rate=1e-2, held_rows=1000),
+}
+SPACES = {name: space_for(task, layers=2, widths=WIDTHS) for name, task in TASKS.items()}
+
+
+def made(name="diamonds_cut", seed=0, **settings):
+    """An evaluator that is set up."""
+    evaluator: Evaluator = TabularEvaluator(TASKS[name], **settings)
+    evaluator.prepare()
+    evaluator.setup(SPACES[name], seed)
+    return evaluator
+
+
+@pytest.fixture(scope="module")
+def cuts():
+    """Five classes."""
+    return made()
+
+
+@pytest.fixture(scope="module")
+def prices():
+    """A number."""
+    return made("diamonds_price")
+
+
+def score(evaluator, *jobs):
+    """Metrics of jobs that end well."""
+    outcomes = evaluator.evaluate(list(jobs))
+    assert [outcome.status for outcome in outcomes] == [Status.OK] * len(jobs)
+    return [outcome.metrics for outcome in outcomes]
+
+
+def test_learning_is_real(cuts, prices):
+    """Better than the majority (.40) and than nothing; wider is better."""
+    (few,) = score(cuts, Job((1, 1), "final"))
+    assert set(few) == {"score", "loss"}
+    assert few["score"] > 0.5
+    narrow, wide = score(prices, Job((0, 0), "final"), Job((3, 3), "final"))
+    assert 0.5 < narrow["score"] < wide["score"] < 1.0
+    assert narrow["loss"] > wide["loss"] > 0.0
+
+
+def test_one_executable_a_task(cuts, prices):
+    """Whatever the candidate, the draw, the split and its number of repeats: nothing is compiled again."""
+    for evaluator in (cuts, prices):
+        score(evaluator, *(Job((a, b)) for a, b in ((0, 3), (3, 0), (2, 2))), Job((1, 2), draw=1))
+        score(evaluator, Job((1, 2), "selection"), Job((1, 2), "final"))
+        assert evaluator.compilations() == 1
+
+
+def test_numbers_are_a_function_of_seed_repeat_and_split(cuts):
+    """Not of the order of jobs, nor of the evaluator; draws, splits, seeds and candidates differ."""
+    jobs = [Job((1, 2)), Job((1, 2), draw=1), Job((1, 2), "selection"), Job((1, 2), "final"), Job((2, 1))]
+    first = score(cuts, *jobs)
+    assert score(cuts, *jobs[::-1])[::-1] == first
+    assert score(made(), *jobs) == first
+    assert len({metrics["loss"] for metrics in first}) == len(jobs)
+    assert score(made(seed=1), jobs[0]) != first[:1]
+    (single,) = score(made(repeats=1), jobs[0])
+    assert single != first[0]
+
+
+def test_repeats_are_averaged(cuts):
+    """The mean over the seeds of a split; those of further draws and of the closing splits are others."""
+    (metrics,) = score(cuts, Job((1, 1)))
+    loaded, widths = cuts._loaded, SPACES["diamonds_cut"].lower((1, 1))
+    losses = [
+        float(cuts._train(widths, loaded.key("alone", repeat), loaded.train, loaded.held["search"])[1])
+        for repeat in (0, 1)
+    ]
+    assert losses[0] != losses[1]
+    assert metrics["loss"] == pytest.approx(np.mean(losses))
+    seeds = [set(cuts._repeats(split, draw)) for split, draw in (("search", 0), ("final", 0), ("search", 1))]
+    assert [sorted(s) for s in seeds] == [[0, 1], [2, 3, 4, 5], [6, 7]]
+
+
+def test_divergence_is_a_typed_result():
+    """With a reason, and no metric that is not finite."""
+    task = TableTask("diamonds_price", steps=20, batch_size=64, rate=1e30, held_rows=500)
+    evaluator = TabularEvaluator(task)
+    evaluator.setup(space_for(task, layers=1, widths=[4]), 0)
+    (outcome,) = evaluator.evaluate([Job((0,))])
+    assert outcome.status is Status.DIVERGED
+    assert outcome.reason in ("score is nan", "score is -inf", "loss is nan", "loss is inf")
+
+
+def test_conditions_name_everything(cuts):
+    """Version, data, task, sizes, split, seeds, backend, precision and thread count."""
+    found = {split: json.loads(cuts.conditions(split)) for split in ("search", "selection", "final")}
+    assert (found["search"]["repeats"], found["final"]["repeats"]) == ([0, 1], [2, 3, 4, 5])
+    assert found["search"]["data"].startswith("isozyme_diamonds_cut/")
+    assert len({json.dumps(conditions) for conditions in found.values()}) == 3
+    assert made(seed=1).conditions("search") != cuts.conditions("search")
+    assert {"task", "shape", "backend", "precision", "threads", "jax", "optax"} <= set(found["search"])
+
+
+def test_space_and_table_have_to_fit():
+    """A space for another table is refused in a line that says what to set; an unknown table names the choices."""
+    evaluator = TabularEvaluator(TASKS["diamonds_cut"])
+    told = "space has inputs=1027 and outputs=1, the table 'diamonds_cut' needs inputs=20 and outputs=5"
+    with pytest.raises(ValueError, match=told):
+        evaluator.setup(FeedForward(1027, 1), 0)
+    with pytest.raises(SetupFailed, match=told):
+        InProcessExecutor(evaluator, FeedForward(1027, 1), 0).conditions("search")
+    with pytest.raises(DataUnavailable, match="choose one of flights"):
+        TabularEvaluator(TableTask("no_such_table")).prepare()
+
+
+def test_configuration_survives_json_and_needs_no_jax():
+    """As experiments are stored; the config of a search is read without importing jax."""
+    evaluator = TabularEvaluator(TASKS["diamonds_cut"], repeats=3)
+    assert pg.eq(pg.from_json(evaluator.to_json()), evaluator)
+    script = (
+        "import sys; from isozyme.evaluators.tabular import *\n"
+        "task = TableTask('diamonds_cut'); TabularSupernet(task); TabularEvaluator(task)\n"
+        "print(space_for(task).inputs)\n"
+        "assert 'jax' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100)
+    assert (done.stdout, done.returncode) == ("20\n", 0), done.stderr
+
+
+def test_a_search_over_widths(prices, tmp_path):
+    """The controller runs it: quality against parameters, twins taken from the cache by their widths."""
+    space = SPACES["diamonds_price"]
+    journal = Journal.open(tmp_path)
+    executor = InProcessExecutor(prices, space, 0)
+    objectives = (Maximize("score", 0.0), Minimize("parameters", 10_000.0))
+    algorithm = RegularizedEvolution(population_size=6, tournament_size=3)
+    try:
+        Controller(space, algorithm, objectives, journal, executor, 0, 1).run(24)
+        trials = list(journal.trials(space.from_source))
+    finally:
+        executor.close()
+        journal.close()
+    assert [trial.status for trial in trials] == [Status.OK] * 24
+    assert all(trial.metrics["parameters"] == space.form(trial.candidate)["parameters"] for trial in trials)
+    assert 0 < sum(trial.cached_from is not None for trial in trials) == 24 - len({t.candidate for t in trials})
+    assert prices.compilations() == 1
