@@ -140,6 +140,8 @@ class Pending:
 
     def _evaluations(self, verdict: Verdict) -> int:
         """Of how many evaluations its metrics are means."""
+        if len(self._draws) == 1:
+            return self._draws[0].weight
         return sum(draw.weight for draw in self._draws if len(draw.stages) >= verdict.used) if verdict.used else 1
 
     def _metrics(self, used: int) -> dict[str, float]:

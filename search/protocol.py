@@ -30,9 +30,9 @@ class Proposal:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trial:
-    """A finished trial.
+    """A finished trial, not to be changed. (It is not frozen: that would take longer than to write it to the journal.)
 
     Attributes:
       number: counts proposals from 0.

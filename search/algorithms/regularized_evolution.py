@@ -40,18 +40,19 @@ class RegularizedEvolution(pg.Object):
     def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
         """Empties the population."""
         del stages
-        self._space, self._objective = space, objectives[0]
-        self._vary: Variation = self.variation
-        self._initial = self.population_size
-        self._tournament = partial(tournament, size=self.tournament_size, replacement=self.replacement)
+        vary: Variation = self.variation
+        draw = partial(tournament, size=self.tournament_size, replacement=self.replacement)
+        self._parts = space, vary, vary.parents, draw
+        self._objective, self._initial = objectives[0], self.population_size
         self._population: deque[Member] = deque(maxlen=self._initial)
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
         """A child; for the first P trials, and as long as none has finished, a starting point."""
-        population, vary, draw = self._population, self._vary, self._tournament
+        space, vary, parents, draw = self._parts  # One look: attributes of symbolic objects are slow to read.
+        population = self._population
         if number < self._initial or not population:
-            return Proposal(self._space.initial(rng), operator="initial")
-        return vary(self._space, [draw(population, rng=rng) for _ in range(vary.parents)], rng)
+            return Proposal(space.initial(rng), operator="initial")
+        return vary(space, [draw(population, rng=rng) for _ in range(parents)], rng)
 
     def feedback(self, trial: Trial) -> None:
         """Appends the trial; the oldest one leaves."""

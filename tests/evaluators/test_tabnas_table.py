@@ -4,13 +4,13 @@ import itertools
 import json
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from isozyme.benchmarks import tabnas_table
-from isozyme.benchmarks.tabnas import replay, table
+from isozyme.benchmarks.tabnas import replay, table, training
 from isozyme.benchmarks.tabnas.replay import EVALUATIONS, Course, Method
 from isozyme.evaluators.protocol import Job, Status
 from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
@@ -32,7 +32,7 @@ def known():
 @pytest.fixture(scope="module")
 def on(known):
     """With a tenth of the networks feasible."""
-    return replay.course(known, 1.0 - known.loss, 0.1)
+    return replay.course(known, 1.0 - known.loss)
 
 
 def test_numpy_trains_what_the_evaluator_trains():
@@ -41,10 +41,10 @@ def test_numpy_trains_what_the_evaluator_trains():
     space = space_for(task, widths=(8, 16, 24))
     evaluator = TabularEvaluator(task, repeats=1)
     evaluator.setup(space, 7)
-    lesson = table.lesson(task, space, 7)
+    given = training.lesson(task, space, 7)
     for genes in ((0, 2, 0), (2, 0, 1)):
         (outcome,) = evaluator.evaluate([Job(genes, "search")])
-        scores, losses = table.train(lesson, space.lower(genes).tolist())
+        scores, losses = training.train(given, space.lower(genes).tolist())
         assert losses[0] == pytest.approx(outcome.metrics["loss"], rel=1e-4)
         assert scores[0] == pytest.approx(outcome.metrics["score"], abs=2.1e-3)  # Two rows of 1,000.
     assert losses[0] < 1.4  # Something has been learned: 1.36 is what the shares of the classes are worth.
@@ -57,9 +57,9 @@ def test_the_file_is_of_this_task(known):
     assert "isozyme.benchmarks.tabnas.table" in str(stored["command"])
     space = space_for(table.TASK)
     assert (space.inputs, space.outputs) == (known.space.inputs, known.space.outputs)
-    lesson = table.lesson(table.TASK, space)
+    given = training.lesson(table.TASK, space, table.SEED)
     for genes in ((0, 0, 0), (3, 0, 5), (5, 6, 2)):
-        scores, losses = table.train(lesson, [WIDTHS[i] for i in genes])
+        scores, losses = training.train(given, [WIDTHS[i] for i in genes])
         assert losses == pytest.approx(known.loss[genes].tolist(), abs=0.01)
         assert scores == pytest.approx(known.score[genes].tolist(), abs=0.01)
 
@@ -67,10 +67,10 @@ def test_the_file_is_of_this_task(known):
 def test_the_file_is_whole(known):
     """Fact 10: parameters are those of the closed form; figures are finite and those of trained networks."""
     count = len(known.space.widths)
-    assert count >= 10
-    assert tuple(known.space.widths) == WIDTHS[:count]
+    assert tuple(known.space.widths) == WIDTHS[: table.COUNT]
     assert known.score.shape == known.loss.shape == (count, count, count, len(SPLITS))
     assert np.isfinite(known.loss).all()
+    assert (np.isfinite(known.fresh).all(axis=(3, 4)) == (known.parameters <= known.limit)).all()
     assert 0.4 < known.score.min() < known.score.max() < 0.9  # 0.4 is the share of the largest class.
     cost = ParameterCount([list(known.space.widths)] * 3, table.INPUTS, table.OUTPUTS)
     for genes in itertools.product(range(0, count, 3), repeat=3):
@@ -84,7 +84,7 @@ def test_the_limit_is_hard(known, on):
     assert on.feasible[on.best]
     assert not on.feasible[on.unconstrained]
     assert on.quality[on.unconstrained][0] > on.quality[on.best][0]
-    description = tabnas_table.describe(on, known.score)
+    description = tabnas_table.describe(on, known)
     assert description["best"]["parameters"] <= description["limit"] < description["unconstrained"]["parameters"]
     assert description["feasible"] == sum(on.cost(genes) <= on.limit for genes in np.ndindex(on.parameters.shape))
 
@@ -103,7 +103,7 @@ SMALL = Course(
 )  # fmt: skip
 
 
-@given(st.lists(st.tuples(*[st.integers(0, 1)] * 3), min_size=1, max_size=20))
+@hypothesis.given(st.lists(st.tuples(*[st.integers(0, 1)] * 3), min_size=1, max_size=20))
 def test_progress(rows):
     """Fact 11: infeasible networks leave the best so far alone, and cost an evaluation; twins are free."""
     best = replay.progress(SMALL, np.array([rows]))[0]
