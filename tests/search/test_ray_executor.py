@@ -181,7 +181,7 @@ class Killer(threading.Thread):
                 if alone and self.alone < 3:
                     process_of(alone[0]).kill()
                     self.alone += 1
-                elif busy and written > seen and self.kills < 6:
+                elif busy and not alone and written > seen and self.kills < 6:
                     victim = process_of(random.choice(busy))
                     random.choice([victim, *victim.children()]).kill()
                     self.kills += 1
