@@ -11,6 +11,7 @@ import pyglove as pg
 from isozyme.evaluators import process
 from isozyme.evaluators.optimizer.tasks import LoadedTask, Task
 from isozyme.evaluators.protocol import Job, Outcome, Status
+from isozyme.evaluators.seeds import repeats
 
 _VERSION = "optimizer-2"
 
@@ -92,11 +93,7 @@ class OptimizerEvaluator(pg.Object):
         return [self._evaluate(job) for job in jobs]
 
     def _repeats(self, split: str, draw: int) -> range:
-        """Numbers of the seeds; those of further draws come after those of the closing splits."""
-        if split != "search":
-            return range(self.repeats, self.repeats + self.closing_repeats)
-        first = draw * self.repeats + (self.closing_repeats if draw else 0)
-        return range(first, first + self.repeats)
+        return repeats(split, draw, self.repeats, self.closing_repeats)
 
     def _evaluate(self, job: Job) -> Outcome:
         metrics: dict[str, float] = {}

@@ -9,6 +9,7 @@ from typing import Any
 import pyglove as pg
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
+from isozyme.evaluators.seeds import repeats
 from isozyme.evaluators.tabular.tasks import LoadedTask, TableTask
 
 _VERSION = "tabular-1"
@@ -60,11 +61,7 @@ class TabularEvaluator(pg.Object):
         return self._train._cache_size()
 
     def _repeats(self, split: str, draw: int) -> range:
-        """Numbers of the seeds; those of further draws come after those of the closing splits."""
-        if split != "search":
-            return range(self.repeats, self.repeats + self.closing_repeats)
-        first = draw * self.repeats + (self.closing_repeats if draw else 0)
-        return range(first, first + self.repeats)
+        return repeats(split, draw, self.repeats, self.closing_repeats)
 
     def _evaluate(self, job: Job) -> Outcome:
         loaded, widths = self._loaded, self._space.lower(job.candidate)

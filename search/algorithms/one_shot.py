@@ -15,7 +15,7 @@ from isozyme.search.checkpoint import Checkpoint
 from isozyme.search.objectives import Objective
 from isozyme.search.policy import tree
 from isozyme.search.policy.limits import Limit
-from isozyme.search.policy.rewards import REWARDS
+from isozyme.search.policy.rewards import Shaped
 from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
 
@@ -26,27 +26,6 @@ _VERSION = "one-shot-1"
 
 Listen = Callable[[int, dict[str, float]], None]
 """Told the number of steps taken and what was seen in the last of them."""
-
-
-@pg.members(
-    [
-        ("kind", pg.typing.Enum("absolute", list(REWARDS)), "Which of the rewards of `search/policy/rewards.py`."),
-        ("cost", _ANY, "Of a candidate: `ParameterCount` or another cost that has tables."),
-        ("target", pg.typing.Float(), "T0."),
-        ("beta", pg.typing.Float(-0.1), "β."),
-    ]
-)
-class Shaped(pg.Object):
-    """A reward of quality and cost, as TuNAS and MnasNet have it: costs beyond the target are discouraged only."""
-
-    kind: str
-    cost: Any
-    target: float
-    beta: float
-
-    def __call__(self, quality: Any, cost: Any) -> Any:
-        """The reward; of numbers or traced arrays."""
-        return REWARDS[self.kind](quality, cost, self.target, self.beta)
 
 
 @pg.members(

@@ -37,6 +37,7 @@ def absolute(Q: Any, T: Any, T0: Any, beta: float = -0.1) -> Any:
     return Q + beta * abs(T / T0 - 1.0)
 
 
+_ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 REWARDS: Mapping[str, Callable[[Any, Any, Any, float], Any]] = {
     "mnasnet_soft": mnasnet_soft,
     "mnasnet_hard": mnasnet_hard,
@@ -65,3 +66,24 @@ class CostAware(pg.Object):
         """The reward; None where the cost is missing."""
         cost = metrics.get(self.cost)
         return None if cost is None else float(REWARDS[self.kind](quality, cost, self.target, self.beta))
+
+
+@pg.members(
+    [
+        ("kind", pg.typing.Enum("absolute", list(REWARDS)), "Which of the rewards of this file."),
+        ("cost", _ANY, "Of a candidate: `ParameterCount` or another cost that has tables."),
+        ("target", pg.typing.Float(), "T0."),
+        ("beta", pg.typing.Float(-0.1), "β."),
+    ]
+)
+class Shaped(pg.Object):
+    """A reward of quality and cost, as TuNAS and MnasNet have it: costs beyond the target are discouraged only."""
+
+    kind: str
+    cost: Any
+    target: float
+    beta: float
+
+    def __call__(self, quality: Any, cost: Any) -> Any:
+        """The reward; of numbers or traced arrays."""
+        return REWARDS[self.kind](quality, cost, self.target, self.beta)

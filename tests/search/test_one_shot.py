@@ -7,9 +7,10 @@ import pyglove as pg
 import pytest
 
 from isozyme.search import JournalError, Maximize, OneShot
-from isozyme.search.algorithms.one_shot import FILE, Shaped
+from isozyme.search.algorithms.one_shot import FILE
 from isozyme.search.feasibility import ParameterCount
 from isozyme.search.policy.limits import Limit
+from isozyme.search.policy.rewards import Shaped
 from isozyme.spaces.template import TemplateSpace
 
 WIDTHS = [2, 3, 4]
