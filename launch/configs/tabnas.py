@@ -6,7 +6,7 @@ paper's 32-144-24 would have with the inputs and outputs of the table.
 
 * `python launch/run.py --config launch/configs/tabnas.py`: quality of cut of 53,940 diamonds
 * `…/tabnas.py:flights`, `:diamonds_price`, `:rand_visits`, `:churn`, `:earnings`: one table each
-* `…/tabnas.py:toy`: two layers of 2 to 4 units on churn, at most 25 parameters beyond what its inputs need
+* `…/tabnas.py:toy`: two layers of 2 to 4 units on churn, with no more parameters than 4-2
 * `…/tabnas.py:smoke`: a few steps on churn: whether everything works
 * `…/tabnas.py:evolution`: the same space and limit by regularized evolution with feasible-only mutation
 """

@@ -1,13 +1,16 @@
 """A one-shot search from the command line: shown, killed, resumed."""
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from launch_helpers import HANG, assert_usage_error, background, run, trajectory
+from launch_helpers import HANG, ROOT, assert_usage_error, background, jsonl, run, trajectory
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+TABNAS = ROOT / "launch" / "configs" / "tabnas.py"
 # A supernet of the user's own, without data: the more a candidate was trained, the less its quality is blurred.
 CONFIG = '''
 """The longest of three sticks that together are not too long."""
@@ -136,6 +139,23 @@ def _saved(folder: Path) -> float:
 def _step(folder: Path) -> str:
     """The array that counts steps: the last one."""
     return str(max(int(name) for name in learned(folder) if name != "conditions"))
+
+
+def test_networks_for_a_real_table(tmp_path: Path) -> None:
+    """The smoke run of TabNAS: all trials within the limit, and a winner that can be taken away."""
+    ended = run(f"--config={TABNAS}:smoke", f"--workdir={tmp_path / 'run'}", "--workers=0")
+    assert (ended.code, ended.err) == (0, ""), ended
+    trials = jsonl("trials", tmp_path / "run")
+    assert [trial["status"] for trial in trials] == ["ok"] * 4
+    card = json.loads((tmp_path / "run" / "best" / "card.json").read_text())
+    limit = card["scores"]["tabnas"]["final"]["parameters"]
+    assert all(trial["metrics"]["parameters"] <= limit for trial in trials)
+    names: dict[str, Any] = {}
+    exec((tmp_path / "run" / "best" / "network.py").read_text(), names)
+    import jax
+
+    params = names["init"](jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == card["metrics"]["parameters"]
 
 
 def test_a_damaged_checkpoint_is_refused(config: Path, whole: tuple[Path, str], tmp_path: Path) -> None:
