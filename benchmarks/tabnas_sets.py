@@ -5,7 +5,8 @@
 Runs `launch/configs/tabnas.py` on each table (--quick: churn alone, a tenth of the steps), once a seed, one worker, and
 reads the winner's card: its score on the final split with fresh seeds, that of the paper's 32-144-24, which sets the
 limit on parameters, and wall time, everything included. Floors are linear models and boosted trees of scikit-learn on
-the same rows (evaluators/datasets/floors.json). Scores are accuracy or R².
+the same splits (evaluators/datasets/floors.json), scored on all rows of the final one, networks on up to 4,096 of them.
+Scores are accuracy or R².
 """
 
 import argparse
