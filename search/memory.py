@@ -12,7 +12,7 @@ from isozyme.search.journal import Journal
 from isozyme.search.protocol import Trial
 from isozyme.spaces.protocol import Space
 
-_KEPT = 2_000
+_KEPT = 1_000
 _FAILURES = frozenset({Status.DIVERGED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.CRASHED})
 
 
