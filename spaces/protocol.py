@@ -13,9 +13,10 @@ class InvalidCandidate(ValueError):
 class Space(Protocol):
     """A set of candidates. Candidates are small immutable values, hashable and free of code.
 
-    Two things a space may offer besides: `operators`, named functions (candidate, rng) that return a neighbour or None,
-    of which `mutate` is made, so that searches can count what each is worth; and `cross(first, second, rng)`, a
-    candidate made of two.
+    Three things a space may offer besides: `operators`, named functions (candidate, rng) that return a neighbour or
+    None, of which `mutate` is made, so that searches can count what each is worth; `cross(first, second, rng)`, a
+    candidate made of two; and `baselines`, candidates by name that say their constants, of which the best is what
+    others have to beat (search/funnel.py).
     """
 
     @property

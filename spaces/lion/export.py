@@ -4,11 +4,14 @@ The file's expressions come from the operation table itself: its functions are c
 """
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isozyme.spaces.lion.operations import NODE_SCALARS, OPERATIONS, SCALAR, TREE, Kind
 from isozyme.spaces.lion.program import STATES, Program, infer, live_statements
 from isozyme.spaces.lion.source import to_source
+
+if TYPE_CHECKING:
+    import optax
 
 _RESERVED = {"jax", "jnp", "optax", "optimizer", "train", "State", "sum", "zip", "NamedTuple", "Any"}
 
@@ -75,6 +78,22 @@ def to_optax_file(program: Program) -> str:
         parameters=", ".join(["w", "g", *states, "lr"]),
         body="\n".join(f"    {line}" for line in body),
     )
+
+
+def to_optax(candidate: Program, learning_rate: "optax.ScalarOrSchedule") -> "optax.GradientTransformation":
+    """The optimizer that `to_optax_file` writes, ready to use.
+
+    Args:
+      candidate: a valid program.
+      learning_rate: the program's `lr`, a number or an optax schedule (the search: peak 1).
+
+    Returns:
+      an `optax.GradientTransformation` whose updates are added to the weights; its state is a step counter and the
+      live states of the program.
+    """
+    module: dict[str, Any] = {"__name__": "optimizer"}  # Where the file's classes say they come from.
+    exec(compile(to_optax_file(candidate), "optimizer.py", "exec"), module)
+    return module["optimizer"](learning_rate)
 
 
 def _name(name: str) -> str:

@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from isozyme.spaces.lion.operations import OPERATIONS, TREE
-from isozyme.spaces.lion.program import INPUTS, LITERAL_LIMIT, Argument, Program, Statement, check, infer
+from isozyme.spaces.lion.program import (
+    INPUTS,
+    LITERAL_LIMIT,
+    Argument,
+    Program,
+    Statement,
+    check,
+    infer,
+    live_statements,
+)
 from isozyme.spaces.protocol import InvalidCandidate
 
 Operator = Callable[[Program, np.random.Generator], Program | None]
@@ -27,6 +36,11 @@ def operators(max_statements: int) -> dict[str, Operator]:
         return insert(program, rng) if len(program.statements) < max_statements else None
 
     return {"insert": bounded_insert, "delete": delete, "modify": modify}
+
+
+def constant_operators() -> dict[str, Operator]:
+    """What tunes the constants of one program and leaves its statements alone: the paper's baseline, section 6."""
+    return {"scale": scale}
 
 
 def mutate(program: Program, rng: np.random.Generator, among: Mapping[str, Operator]) -> Program:
@@ -46,6 +60,13 @@ def random(rng: np.random.Generator, max_statements: int) -> Program:
     trees = [name for name, kind in infer(program.statements).items() if kind == TREE]
     update, v1, v2 = (trees[i] for i in rng.integers(len(trees), size=3).tolist())
     return Program(program.statements, (update, v1, v2))
+
+
+def random_constants(program: Program, rng: np.random.Generator) -> Program:
+    """The program with each of its constants scaled."""
+    for index, slot in constants(program):
+        program = _scale(program, index, slot, rng)
+    return program
 
 
 def insert(program: Program, rng: np.random.Generator) -> Program | None:
@@ -95,13 +116,40 @@ def _modify_statement(program: Program, index: int, rng: np.random.Generator) ->
     slot = int(rng.integers(len(statement.arguments)))
     old = statement.arguments[slot]
     if isinstance(old, float) and rng.random() < 0.5:
-        new: Argument = _clamp(old * 2.0 ** rng.normal())
+        child = _scale(program, index, slot, rng)
     else:
-        new = _argument(list(_scope(program, index)), rng)
-    if new == old:
+        child = _with_argument(program, index, slot, _argument(list(_scope(program, index)), rng))
+    return None if child == program else child
+
+
+def scale(program: Program, rng: np.random.Generator) -> Program | None:
+    """Multiplies one constant by 2^a, a ~ N(0, 1), and changes nothing else."""
+    places = constants(program)
+    if not places:
         return None
-    arguments = (*statement.arguments[:slot], new, *statement.arguments[slot + 1 :])
-    changed = statement._replace(arguments=arguments)
+    child = _scale(program, *places[rng.integers(len(places))], rng)
+    return None if child == program else child  # The limit of literals has been reached before.
+
+
+def constants(program: Program) -> list[tuple[int, int]]:
+    """Statement and argument of every literal that the weights depend on; zeros are left out, which nothing scales."""
+    live, _ = live_statements(program)
+    return [(i, slot) for i in live for slot, a in enumerate(program.statements[i].arguments) if _scales(a)]
+
+
+def _scales(argument: Argument) -> bool:
+    return isinstance(argument, float) and argument != 0.0
+
+
+def _scale(program: Program, index: int, slot: int, rng: np.random.Generator) -> Program:
+    literal = program.statements[index].arguments[slot]
+    assert isinstance(literal, float)
+    return _with_argument(program, index, slot, _clamp(literal * 2.0 ** rng.normal()))
+
+
+def _with_argument(program: Program, index: int, slot: int, new: Argument) -> Program:
+    statement = program.statements[index]
+    changed = statement._replace(arguments=(*statement.arguments[:slot], new, *statement.arguments[slot + 1 :]))
     return program._replace(statements=(*program.statements[:index], changed, *program.statements[index + 1 :]))
 
 

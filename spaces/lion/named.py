@@ -3,21 +3,23 @@
 from isozyme.spaces.lion.program import Program
 from isozyme.spaces.lion.source import from_source
 
-_SOURCES = {
-    # Where the paper's search starts. Bias correction needs a step counter, which the space does not have.
-    "adamw": """
+_ADAMW = """
 def train(w, g, v1, v2, lr):
     g2 = square(g)
     m = interpolate(g, v1, 0.9)
     v = interpolate(g2, v2, 0.999)
     s = sqrt(v)
     u = m / s
-    wd = w * 0.01
+    wd = w * {decay!r}
     u = u + wd
-    lr = lr * 0.001
+    lr = lr * {rate!r}
     u = u * lr
     return u, m, v
-""",
+"""
+
+_SOURCES = {
+    # Where the paper's search starts. Bias correction needs a step counter, which the space does not have.
+    "adamw": _ADAMW.format(rate=0.001, decay=0.01),
     # Against AdamW: a rate three times smaller and a decay three times larger (section 10: 3 to 10 times).
     "lion": """
 def train(w, g, v1, v2, lr):
@@ -75,3 +77,12 @@ def train(w, g, v1, v2, lr):
 }
 
 NAMED: dict[str, Program] = {name: from_source(text) for name, text in _SOURCES.items()}
+
+_RATES, _DECAYS = (0.0003, 0.001, 0.003, 0.01, 0.03), (0.01, 0.1, 1.0)
+
+BASELINES: dict[str, Program] = {
+    f"adamw, rate {rate:g}, decay {decay:g}": from_source(_ADAMW.format(rate=rate, decay=decay))
+    for rate in _RATES
+    for decay in _DECAYS
+}
+"""What is tuned where programs have to beat AdamW at its best: a grid of the two constants that people tune."""

@@ -19,13 +19,14 @@ _SEED = 20230213
 
 def updates(graph: Graph) -> np.ndarray:
     """The updates of all steps, shape [STEPS, 64]."""
-    weights, gradients, rates, layout = _inputs()
+    weights, gradients, rates, layout = inputs()
     with np.errstate(all="ignore"):
         return execution.updates(graph, layout, weights, gradients, rates)
 
 
 @cache
-def _inputs() -> tuple[np.ndarray, np.ndarray, np.ndarray, FlatLayout]:
+def inputs() -> tuple[np.ndarray, np.ndarray, np.ndarray, FlatLayout]:
+    """Weights [64], gradients [STEPS, 64], rates [STEPS], and how the weights divide into tensors."""
     sizes = [int(np.prod(shape)) for shape in SHAPES]
     size = sum(sizes)
     random = np.random.Generator(np.random.PCG64(_SEED))

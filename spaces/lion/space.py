@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyglove as pg
 
-from isozyme.spaces.lion import export, graph, lowering, mutation, probe, source
-from isozyme.spaces.lion.named import NAMED
+from isozyme.spaces.lion import export, graph, lowering, mutation, probe, reductions, simplification, source
+from isozyme.spaces.lion.named import BASELINES, NAMED
 from isozyme.spaces.lion.operations import OPERATIONS
 from isozyme.spaces.lion.program import Program, check, live_statements
 from isozyme.spaces.protocol import InvalidCandidate
@@ -18,6 +18,11 @@ _BYTES_PER_WEIGHT = 4  # float32
     [
         ("start", pg.typing.Str("adamw"), "Where a search starts: one of NAMED, or a program's source text."),
         ("max_statements", pg.typing.Int(60, min_value=1), "At this length mutation stops inserting."),
+        (
+            "mutates",
+            pg.typing.Enum("programs", ["programs", "constants"]),
+            "Everything, or the start's constants alone: the paper's baseline.",
+        ),
     ]
 )
 class OptimizerPrograms(pg.Object):
@@ -29,14 +34,18 @@ class OptimizerPrograms(pg.Object):
 
     start: str
     max_statements: int
+    mutates: str
 
     version = "lion-3"
 
     def _on_bound(self) -> None:
         super()._on_bound()
         self._longest = self.max_statements  # Reading a symbolic field takes longer than half a mutation.
-        self._operators = mutation.operators(self._longest)
         self._start = NAMED[self.start] if self.start in NAMED else self._read_start()
+        self._tunes = self.mutates == "constants"
+        if self._tunes and not mutation.constants(self._start):
+            raise ValueError("mutates is 'constants', of which start has none; take another start, or 'programs'")
+        self._operators = mutation.constant_operators() if self._tunes else mutation.operators(self._longest)
 
     def _read_start(self) -> Program:
         try:
@@ -49,22 +58,29 @@ class OptimizerPrograms(pg.Object):
         """AdamW and Lion as published, and the start where it is neither."""
         return {"adamw": NAMED["adamw"], "lion": NAMED["lion"], "start": self._start}
 
+    @property
+    def baselines(self) -> Mapping[str, Program]:
+        """AdamW over a grid of learning rates and weight decays."""
+        return BASELINES
+
     def initial(self, rng: np.random.Generator) -> Program:
         """The start, for every member of the first population."""
         del rng
         return self._start
 
     def random(self, rng: np.random.Generator) -> Program:
-        """A random valid program of up to 20 statements."""
+        """A random valid program of up to 20 statements, or the start with random constants."""
+        if self._tunes:
+            return mutation.random_constants(self._start, rng)
         return mutation.random(rng, self._longest)
 
     @property
     def operators(self) -> Mapping[str, mutation.Operator]:
-        """Insert, delete and modify, each of which returns None where it does not apply."""
+        """Insert, delete and modify, or scale, each of which returns None where it does not apply."""
         return self._operators
 
     def mutate(self, candidate: Program, rng: np.random.Generator) -> Program:
-        """A valid child: one statement inserted, deleted or modified."""
+        """A valid child: one statement inserted, deleted or modified, or one constant scaled."""
         return mutation.mutate(candidate, rng, self._operators)
 
     def validate(self, candidate: Program) -> str | None:
@@ -106,6 +122,14 @@ class OptimizerPrograms(pg.Object):
     def from_source(self, text: str) -> Program:
         """Reads a program; raises `InvalidCandidate` with the line and the reason."""
         return source.from_source(text)
+
+    def simplifications(self, candidate: Program) -> Sequence[tuple[str, Program]]:
+        """Successive programs of equal behaviour, each cheaper than the one before, and what was done."""
+        return [(step.description, step.program) for step in simplification.steps(candidate)]
+
+    def reductions(self, candidate: Program) -> Sequence[tuple[str, Program]]:
+        """Simpler programs of another behaviour that may do as well, those that save most first."""
+        return reductions.reductions(candidate)
 
     def export(self, candidate: Program) -> Mapping[str, str]:
         """`optimizer.py`, which defines `optimizer(learning_rate) -> optax.GradientTransformation`."""

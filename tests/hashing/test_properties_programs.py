@@ -69,7 +69,7 @@ def imperative(code):
 
 def running(code):
     """The updates over the probe's steps, by the step function."""
-    *arrays, layout = probe._inputs()
+    *arrays, layout = probe.inputs()
     step = step_function(build(program(code)), layout)
 
     def run(wrap):

@@ -126,7 +126,7 @@ def test_values_used_again_and_again():
 
 def step_by_step(program):
     """What the probe computes, as a loop over the step function that the compiled path takes."""
-    w, gradients, rates, layout = probe._inputs()
+    w, gradients, rates, layout = probe.inputs()
     step = step_function(build(program), layout)
     v1 = v2 = np.zeros_like(w)
     updates = []

@@ -244,7 +244,7 @@ def test_probe_is_hard(programs):
     """Issue 2: at least 20 steps on 64 values of several shapes; zeros, ties, several scales."""
     from isozyme.spaces.lion import probe
 
-    weights, gradients, _, _ = probe._inputs()
+    weights, gradients, _, _ = probe.inputs()
     assert gradients.shape[0] >= 20
     assert gradients.shape[1] == weights.size == 64
     assert len({len(shape) for shape in probe.SHAPES}) >= 2
