@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from isozyme.evaluators.protocol import Status
 from isozyme.launch.experiment import Budget, Experiment
+from isozyme.search import phases
 from isozyme.search.cost import Cost, Session, Totals, price
 from isozyme.search.journal import Journal
 from isozyme.search.power import EnergyCounter
@@ -33,12 +34,14 @@ class Bill:
         self._counter = EnergyCounter.open() if address is None else None
         self._session: int | None = None
         self._seen_at = 0.0
+        self._phases: dict[str, float] = {}
 
     def __call__(self, trial: Trial, progress: Progress) -> None:
         """Notes now and then that the session is alive."""
         del trial
         if progress.trials > progress.restored and time.monotonic() - self._seen_at >= _SEEN_EVERY:
             self._seen_at = time.monotonic()
+            self._phases = progress.phases
             if self._session is None:
                 self._session = self._journal.begin_session(self._began, self._description())
             self.settle()
@@ -59,12 +62,17 @@ class Bill:
                 "joules": self._counter.joules() if self._counter is not None else None,
                 "device": platform.processor() or platform.machine(),
                 "cores": os.cpu_count(),
+                "phases": self._phases,
             }
         )
 
     def sessions(self) -> list[Session]:
         """All sessions of this run so far."""
         return [Session.read(*row) for row in self._journal.sessions()]
+
+    def phases(self) -> list[str]:
+        """Where the controller's time went, over all sessions: a line, or none before anything was done."""
+        return phases.of_sessions(description for _, _, description in self._journal.sessions())
 
     def cost(self, progress: Progress) -> Cost | None:
         """The bill so far; None before anything was evaluated."""

@@ -2,6 +2,7 @@
 
 python launch/report.py trials RUN [--jsonl]            all trials
 python launch/report.py front RUN [--jsonl]             the Pareto front
+python launch/report.py history RUN [--jsonl] [--chart=FILE]  how it went: best, hits, time; as a picture too
 python launch/report.py equivalents RUN [--jsonl]       behaviours that were written in several ways
 python launch/report.py equivalents RUN KEY [--jsonl]   the ways in which one of them was written
 """
@@ -14,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-_COMMANDS = {"trials": 2, "front": 2, "equivalents": 3}  # words at most
+_COMMANDS = {"trials": 2, "front": 2, "history": 2, "equivalents": 3}  # words at most
+_CHART = "--chart="
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,7 +47,8 @@ def _report(arguments: Sequence[str]) -> int:
     from isozyme.launch.errors import UsageError
 
     jsonl = "--jsonl" in arguments
-    words = [a for a in arguments if a != "--jsonl"]
+    chart = next((Path(a.removeprefix(_CHART)) for a in arguments if a.startswith(_CHART)), None)
+    words = [a for a in arguments if a != "--jsonl" and not a.startswith(_CHART)]
     if not words or words[0] not in _COMMANDS or not 2 <= len(words) <= _COMMANDS[words[0]]:
         raise UsageError(
             f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder (and a key), then maybe --jsonl"
@@ -54,7 +57,13 @@ def _report(arguments: Sequence[str]) -> int:
     from isozyme.search.database import JournalError
 
     try:
-        trials, objectives = _read(folder)
+        journal, objectives = _read(folder)
+        if command == "history":
+            from isozyme.launch import history
+
+            history.show(journal, objectives[0], chart, jsonl)
+            return 0
+        trials = journal.trials(lambda text: text)
         if command == "equivalents":
             from isozyme.launch import equivalents
 
@@ -71,8 +80,8 @@ def _report(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _read(folder: Path) -> tuple[Iterable[Any], list[Any]]:
-    """Trials, their candidates left as text, and objectives. Nothing of the run folder is executed."""
+def _read(folder: Path) -> tuple[Any, list[Any]]:
+    """Journal and objectives. Nothing of the run folder is executed."""
     from isozyme.launch import workdir
     from isozyme.search.journal import Journal
     from isozyme.search.objectives import Maximize, Minimize
@@ -80,7 +89,7 @@ def _read(folder: Path) -> tuple[Iterable[Any], list[Any]]:
     directions = {"minimize": Minimize, "maximize": Maximize}
     record = workdir.read(folder)
     objectives = [directions[kind](metric, reference) for kind, metric, reference in record["objectives"]]
-    return Journal.read(folder).trials(lambda text: text), objectives
+    return Journal.read(folder), objectives
 
 
 def _front(trials: Iterable[Any], objectives: list[Any]) -> list[Any]:

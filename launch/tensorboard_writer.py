@@ -42,12 +42,18 @@ class TensorBoardWriter:
             self._picture_at = now
             self._picture(trial.number, progress)
 
-    def learned(self, step: int, values: dict[str, float]) -> None:
-        """Writes what a one-shot search has seen in its last steps."""
+    def add(self, group: str, step: int, values: dict[str, float]) -> None:
+        """Writes scalars that come from elsewhere: what a one-shot search saw in its last steps, a look at other tasks.
+
+        Args:
+          group: the part before the slash.
+          step: number of the trial, or of the one-shot search's step.
+          values: by the part after the slash.
+        """
         self._open()
         self._check()
         for name, value in values.items():
-            self._writer.add_scalar(f"one_shot/{name}", value, step)
+            self._writer.add_scalar(f"{group}/{name}", value, step)
 
     def _open(self) -> bool:
         """Whether this is the first time."""

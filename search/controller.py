@@ -24,6 +24,7 @@ from isozyme.search.journal import Journal
 from isozyme.search.memory import Memory
 from isozyme.search.objectives import Objective
 from isozyme.search.pending import Pending, Rules, refused
+from isozyme.search.phases import Stopwatch
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Algorithm, Exhausted, Trial
 from isozyme.search.randomness import Streams
@@ -84,6 +85,8 @@ class Controller:
         hurdle_cost = hurdle.cost if hurdle is not None else None
         self._rules = Rules(stages, hurdle_cost, objectives[0].cost, equivalence)
         self.progress = Progress(objectives)
+        self._watch = Stopwatch()
+        self.progress.phases = self._watch.seconds
         algorithm.setup(space, objectives, stages)
         if hurdle is not None:
             hurdle.setup(objectives, stages)
@@ -176,11 +179,14 @@ class Controller:
     def _propose(self, number: int) -> None:
         """Proposal, validity, keys, cache, dispatch."""
         conditions = self.conditions()
+        self._watch.start()
         proposal = self._algorithm.propose(number, self._random.of(number))
+        self._watch.lap("proposal")
         reason = self._space.validate(proposal.candidate)
         if reason is not None:
             return self._finish(refused(number, proposal, reason, self._clock()))
         static, claim = self._claim(number, proposal.candidate, conditions)
+        self._watch.lap("keys")
         hit, behaviour = claim.hit, self._behaviour(number, claim)
         if claim.owner == number and behaviour.draws:
             hit = "store"
@@ -193,7 +199,8 @@ class Controller:
             number, proposal, static, claim.owner, hit, last, hurdles, plan, behaviour.draws, bar
         )
         behaviour.waiting.append(number)
-        return self._advance(behaviour)
+        self._advance(behaviour)
+        return self._watch.lap("dispatch")
 
     def _behaviour(self, number: int, claim: Claim) -> Behaviour:
         """That of a proposal; a new one may be known to other runs."""
@@ -232,12 +239,16 @@ class Controller:
 
     def _collect(self) -> None:
         """Takes in what the executor has, concludes what waited for it, and commits all of it at once."""
-        for number, answer in self._executor.collect(_PATIENCE):
+        self._watch.start()
+        answers = self._executor.collect(_PATIENCE)
+        self._watch.lap("evaluation")
+        for number, answer in answers:
             pending = self._pending.get(number)
             if pending is not None and pending.running:  # Else an answer that came twice.
                 behaviour = self._memory.behaviour(pending.owner)
                 pending.take(answer)
                 self._advance(behaviour)
+        self._watch.lap("dispatch")
         self._commit()
 
     def _finish(self, trial: Trial) -> None:
@@ -249,12 +260,14 @@ class Controller:
 
     def _commit(self) -> None:
         if self._uncommitted:
+            self._watch.start()
             arrived = self._fed + len(self._arrived) - len(self._uncommitted) if self._asynchronous else None
             trials = list(self._uncommitted.values())
             self._journal.add(trials, self._space.to_source, arrived)
             self._uncommitted.clear()
             if self._sharing is not None:
                 self._sharing.share(trials)
+            self._watch.lap("journal")
 
     def _feed_until(self, last: int) -> None:
         """Feeds back all trials up to `last` in their order; what is fed back has been committed."""
@@ -268,6 +281,7 @@ class Controller:
             self._feed(self._finished.pop(self._fed), restored)
 
     def _feed(self, trial: Trial, restored: bool) -> None:
+        self._watch.start()
         if trial.status is Status.OK and not self._checked:
             self._checked = True
             check_metrics(self._objectives, trial)
@@ -280,9 +294,11 @@ class Controller:
         self._fed += 1
         for listener in self._listeners:
             listener(trial, self.progress)
+        self._watch.lap("feedback")
         if self._fed % _TEND_EVERY == 0:
             self._memory.cache.settle(self._complete())
             self._snapshots.take(self._fed)
+            self._watch.lap("journal")
 
     def _complete(self) -> int:
         """A number before which all trials are journalled."""

@@ -66,6 +66,7 @@ class Progress:
       seconds: wall time spent evaluating, summed over workers, by the status it led to.
       cpu_seconds: processor time spent evaluating.
       saved_seconds: wall time that twins did not spend.
+      phases: seconds of this session's controller by phase, see `search/phases.py`.
     """
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
@@ -84,6 +85,7 @@ class Progress:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.cpu_seconds = 0.0
         self.saved_seconds = 0.0
+        self.phases: dict[str, float] = {}
         self._cost = objectives[0].cost
         self._began = 0.0
 

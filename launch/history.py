@@ -1,0 +1,140 @@
+"""How a run went, from its journal: what was found and spared in each part of it, and where the time went."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from isozyme.search.journal import Journal
+from isozyme.search.meta_validation import Look, in_words, looks
+from isozyme.search.objectives import Objective
+from isozyme.search.phases import of_sessions
+
+_PARTS = 20
+_REDUNDANT = ("length", "live_length")  # Metrics of form of programs.
+
+
+class Part(NamedTuple):
+    """A stretch of a run.
+
+    Attributes:
+      trials: number of the trial after its last.
+      best: the first objective of the best trial so far, or None.
+      hits: trials by what spared their evaluation.
+      evaluated: trials that own their behaviour.
+      failed: of those, how many have no full score.
+      redundant: mean share of statements without effect, where candidates have lengths.
+      cpu_seconds: of evaluation.
+    """
+
+    trials: int
+    best: float | None
+    hits: Counter[str]
+    evaluated: int
+    failed: int
+    redundant: float | None
+    cpu_seconds: float
+
+
+def parts(trials: Iterable[Any], objective: Objective, count: int) -> list[Part]:
+    """The run in `_PARTS` parts of equal length.
+
+    Args:
+      trials: in the order of their numbers, candidates as text.
+      objective: the first one.
+      count: how many trials there are.
+    """
+    found, best = list[Part](), None
+    length = max(1, -(-count // _PARTS))
+    some: list[Any] = []
+    for trial in trials:
+        if trial.number >= length * (len(found) + 1):
+            found.append(_part(some, best and best.metrics[objective.metric]))
+            some = []
+        some.append(trial)
+        if trial.status == "ok" and (best is None or objective.cost(trial.metrics) < objective.cost(best.metrics)):
+            best = trial
+    return [*found, _part(some, best and best.metrics[objective.metric])] if some else found
+
+
+def _part(trials: Sequence[Any], best: float | None) -> Part:
+    owners = [t for t in trials if t.owns and t.hit is None]
+    forms = [t.metrics for t in trials if t.metrics.get(_REDUNDANT[0]) and _REDUNDANT[1] in t.metrics]
+    redundant = [1.0 - form[_REDUNDANT[1]] / form[_REDUNDANT[0]] for form in forms]
+    return Part(
+        trials[-1].number + 1,
+        best,
+        Counter(t.hit for t in trials if t.hit is not None),
+        len(owners),
+        sum(t.status != "ok" for t in owners),
+        sum(redundant) / len(redundant) if redundant else None,
+        sum(t.cpu_seconds for t in trials if t.evaluated),
+    )
+
+
+def show(journal: Journal, objective: Objective, chart: Path | None, jsonl: bool) -> None:
+    """Prints the history of a run, and draws it.
+
+    Args:
+      journal: open to read.
+      objective: the first one.
+      chart: a file for the picture, whose ending says of which kind, or None.
+      jsonl: one JSON object a part in place of a table.
+    """
+    run = parts(journal.trials(lambda text: text), objective, journal.count())
+    seen = looks(journal)
+    if jsonl:
+        for part in run:
+            print(json.dumps(part._asdict()))
+    else:
+        _print(run, seen, objective, journal.sessions())
+    if chart is not None:
+        _draw(run, seen, objective).savefig(chart)
+
+
+def _print(run: list[Part], seen: list[Look], objective: Objective, sessions: list[tuple[float, float, str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("trials", f"best {objective.metric}", "hits", "evaluated", "not scored", "redundant", "CPU s")
+    first = 0
+    for part in run:
+        length, first = part.trials - first, part.trials
+        hits = f"{sum(part.hits.values()) / length:.1%}"
+        best = "–" if part.best is None else f"{part.best:.4f}"
+        redundant = "–" if part.redundant is None else f"{part.redundant:.1%}"
+        cells = (str(part.trials), best, hits, str(part.evaluated), str(part.failed), redundant)
+        table.add_row(*cells, f"{part.cpu_seconds:.0f}")
+    Console().print(table)
+    total = run[-1].trials
+    hits = sum((part.hits for part in run), Counter())
+    shares = ", ".join(f"{name} {n / total:.1%}" for name, n in sorted(hits.items()))
+    hours = sum(seen - began for began, seen, _ in sessions) / 3600
+    print(f"{total} trials, {sum(p.evaluated for p in run)} evaluated; hits {sum(hits.values()) / total:.1%}: {shares}")
+    print(f"{len(sessions)} sessions, {hours:.2f} h, {total / hours if hours else 0:.0f} trials an hour")
+    for remark in of_sessions(description for _, _, description in sessions):
+        print(remark)
+    if seen:
+        print(in_words(seen))
+
+
+def _draw(run: list[Part], seen: list[Look], objective: Objective) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12.0, 3.6), layout="constrained")
+    score, spared, elsewhere = figure.subplots(1, 3)
+    ends = [part.trials for part in run]
+    score.plot(ends, [part.best for part in run], marker="o", markersize=3)
+    score.set(xlabel="trials", ylabel=f"best {objective.metric}", title="in the search")
+    lengths = [b - a for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    spared.plot(ends, [sum(p.hits.values()) / n for p, n in zip(run, lengths, strict=True)], label="hits")
+    if all(part.redundant is not None for part in run):
+        spared.plot(ends, [part.redundant for part in run], label="statements without effect")
+    spared.set(xlabel="trials", ylabel="share", ylim=(0, 1), title="spared")
+    spared.legend()
+    elsewhere.plot([look.trials for look in seen], [look.difference for look in seen], ".", markersize=4)
+    elsewhere.set(xlabel="trials", ylabel="less is better; 0: the reference", title="the incumbent on other tasks")
+    for axes in (score, spared, elsewhere):
+        axes.grid(alpha=0.3)
+    return figure
