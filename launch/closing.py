@@ -1,54 +1,105 @@
-"""The end of a run: the finalists meet on the selection split, and the winner meets the references on the final one."""
+"""The end of a run: one of the finalists is chosen, made simpler, and meets the references on all splits.
+
+Finalists go through the funnel where the experiment has one; else, or if nothing beat its baseline, they meet on the
+selection split.
+"""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from isozyme.evaluators.protocol import SPLITS, Outcome, Status
+from isozyme.evaluators.protocol import SPLITS, Outcome
 from isozyme.launch.experiment import Experiment
 from isozyme.search.assessment import Assessor
+from isozyme.search.funnel import FRESH, Comparison, Executors, best
+from isozyme.search.pairing import costs
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
+from isozyme.search.simplification import Step, result, simplify
 
 
 class Closing(NamedTuple):
     """Results of the closing.
 
     Attributes:
-      winner: the finalist that is best on the selection split.
-      scores: outcomes by name ('winner' and the space's references) and split.
+      winner: the finalist that is best on the last rung of the funnel that any passed, or else on the selection split.
+      comparisons: what came of the funnel, a rung each; none without one.
+      steps: of simplification, the winner as found first; none without it.
+      scores: outcomes by name ('winner', 'simplified' and the space's references) and split.
     """
 
     winner: Trial
+    comparisons: Sequence[Comparison]
+    steps: Sequence[Step]
     scores: dict[str, dict[str, Outcome]]
 
+    @property
+    def candidate(self) -> Any:
+        """What the run has found: the winner, simplified where that was asked for."""
+        return result(self.steps) if self.steps else self.winner.candidate
 
-def close(experiment: Experiment, progress: Progress, assessor: Assessor) -> Closing | None:
+
+def close(
+    experiment: Experiment,
+    progress: Progress,
+    assessor: Assessor,
+    executors: Executors,
+    others: Sequence[Trial] = (),
+) -> Closing | None:
     """Chooses the winner on data and seeds that the search never saw; None if no finalist has a score.
 
-    The selection split flatters the winner a little, since it was chosen there; the final split does not.
+    The splits on which it is chosen and simplified flatter it a little; the final one does not.
+
+    Args:
+      experiment: that was run.
+      progress: holds the finalists.
+      assessor: with the evaluator of the search.
+      executors: for the evaluators of the funnel.
+      others: finalists besides the best of the search, such as those that did best on tasks it never saw.
     """
-    finalists = progress.leaders[: experiment.finalists]
+    best_of_search = progress.leaders[: experiment.finalists]
+    finalists = [*best_of_search, *(t for t in others if t.key not in {leader.key for leader in best_of_search})]
     if not finalists:
         return None
-    objective = experiment.objectives[0]
-    outcomes = assessor.assess([t.candidate for t in finalists], "selection")
-    # Metrics of form are there for failures too.
-    costs = [objective.cost(o.metrics) if o.status is Status.OK else math.inf for o in outcomes]
-    if min(costs) == math.inf:
+    comparisons: Sequence[Comparison] = ()
+    if experiment.funnel is not None:
+        comparisons = experiment.funnel.run(finalists, assessor, executors, experiment.objectives[0])
+    winner = _funneled(finalists, comparisons) or _selected(experiment, finalists, assessor)
+    if winner is None:
         return None
-    winner = finalists[costs.index(min(costs))]
-    named = _distinct({**experiment.space.references, "winner": winner.candidate})
-    scores: dict[str, dict[str, Outcome]] = {name: {} for name in named}
-    for split in SPLITS:
-        for name, outcome in zip(named, assessor.assess(list(named.values()), split), strict=True):
-            scores[name][split] = outcome
-    return Closing(winner, scores)
+    steps = _simplify(experiment, winner, assessor)
+    unscored = Closing(winner, comparisons, steps, {})
+    return unscored._replace(scores=_scores(experiment, unscored, assessor))
 
 
-def _distinct(named: dict[str, Any]) -> dict[str, Any]:
-    """Without references that repeat an earlier one; the winner always stays."""
-    kept: dict[str, Any] = {}
-    for name, candidate in named.items():
-        if candidate not in kept.values() or name == "winner":
-            kept[name] = candidate
-    return kept
+def _funneled(finalists: Sequence[Trial], comparisons: Sequence[Comparison]) -> Trial | None:
+    number = best(comparisons)
+    return next((trial for trial in finalists if trial.number == number), None)
+
+
+def _selected(experiment: Experiment, finalists: Sequence[Trial], assessor: Assessor) -> Trial | None:
+    found = costs(assessor, [t.candidate for t in finalists], [0], "selection", experiment.objectives[0])[:, 0]
+    return None if found.min() == math.inf else finalists[int(found.argmin())]
+
+
+def _simplify(experiment: Experiment, winner: Trial, assessor: Assessor) -> Sequence[Step]:
+    """Steps towards a simpler candidate, judged with the evaluator of the search on draws that nothing has seen."""
+    if experiment.simplification is None:
+        return ()
+    objective = experiment.objectives[0]
+
+    def fresh(candidates: Sequence[Any], draws: Sequence[int]) -> Any:
+        return costs(assessor, candidates, [FRESH + draw for draw in draws], "selection", objective)
+
+    return simplify(experiment.space, winner.candidate, fresh, experiment.simplification)
+
+
+def _scores(experiment: Experiment, closing: Closing, assessor: Assessor) -> dict[str, dict[str, Outcome]]:
+    """All that are compared, on all splits; references that repeat an earlier one are left out."""
+    found = {"winner": closing.winner.candidate} | ({"simplified": closing.candidate} if closing.steps else {})
+    named: dict[str, Any] = {}
+    for name, candidate in {**experiment.space.references, **found}.items():
+        if candidate not in named.values() or name in found:
+            named[name] = candidate
+    by_split = [assessor.assess(list(named.values()), split) for split in SPLITS]
+    return {name: dict(zip(SPLITS, outcomes, strict=True)) for name, *outcomes in zip(named, *by_split, strict=True)}

@@ -5,14 +5,17 @@ from typing import Any
 import pyglove as pg
 
 from isozyme.search.equivalence import Equivalence
+from isozyme.search.funnel import Funnel
 from isozyme.search.hurdles import QuantileHurdle
+from isozyme.search.meta_validation import MetaValidation
 from isozyme.search.objectives import Objective
 from isozyme.search.power import Power
+from isozyme.search.simplification import Simplification
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 
 
-_CHANGEABLE = ("budget", "finalists", "time_limit", "per_worker", "power")
+_CHANGEABLE = ("budget", "finalists", "funnel", "simplification", "time_limit", "per_worker", "power")
 
 
 @pg.members(
@@ -75,7 +78,14 @@ class PerWorker(pg.Object):
         ),
         ("hurdle", pg.typing.Object(QuantileHurdle).noneable(), "Who goes on from the short run to the full one."),
         ("equivalence", pg.typing.Object(Equivalence, default=Equivalence()), "How twins are found and trusted."),
+        (
+            "meta_validation",
+            pg.typing.Object(MetaValidation).noneable(),
+            "Looks at the incumbent on tasks that the search never sees.",
+        ),
         ("finalists", pg.typing.Int(8, min_value=1, max_value=32), "Best trials re-evaluated on the selection split."),
+        ("funnel", pg.typing.Object(Funnel).noneable(), "Costlier tasks on which finalists meet tuned baselines."),
+        ("simplification", pg.typing.Object(Simplification).noneable(), "How the winner is made simpler."),
         (
             "time_limit",
             pg.typing.Float(min_value=0.01).noneable(),
@@ -98,18 +108,34 @@ class Experiment(pg.Object):
     asynchronous: bool
     hurdle: QuantileHurdle | None
     equivalence: Equivalence
+    meta_validation: MetaValidation | None
     finalists: int
+    funnel: Funnel | None
+    simplification: Simplification | None
     time_limit: float | None
     per_worker: PerWorker
     power: Power
 
     def _on_bound(self) -> None:
         super()._on_bound()
-        for name, method in (("space", "mutate"), ("evaluator", "evaluate"), ("search", "propose")):
+        needed = [("space", "mutate"), ("evaluator", "evaluate"), ("search", "propose")]
+        if self.simplification is not None:
+            needed.append(("space", "reductions"))
+        for name, method in needed:
             if not callable(getattr(self.sym_init_args[name], method, None)):
                 raise TypeError(f"{name} is {self.sym_init_args[name]!r}, which has no method {method}()")
+
+    def prepare(self) -> None:
+        """Gets the data of all evaluators in place; raises `DataUnavailable`."""
+        others = self.meta_validation.evaluators if self.meta_validation is not None else []
+        for evaluator in (self.evaluator, *others):
+            evaluator.prepare()
+        if self.funnel is not None:
+            self.funnel.prepare()
 
     def identity(self) -> dict[str, Any]:
         """JSON of what a run folder belongs to: everything but what a later session may change."""
         record: Any = self.to_json()
+        if self.meta_validation is not None:
+            del record["meta_validation"]["patience"]
         return {k: v for k, v in record.items() if k not in _CHANGEABLE}

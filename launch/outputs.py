@@ -3,12 +3,18 @@
 import csv
 import io
 import json
+import math
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from isozyme.launch.closing import Closing
 from isozyme.launch.workdir import write
+from isozyme.search.funnel import Comparison
 from isozyme.search.pareto import ParetoArchive
-from isozyme.search.protocol import Trial
+from isozyme.search.simplification import Step
+from isozyme.spaces.protocol import Space
 
 FRONT_FILE = "pareto.csv"
 
@@ -25,20 +31,56 @@ def write_front(folder: Path, archive: ParetoArchive) -> None:
     write(folder / FRONT_FILE, text.getvalue())
 
 
-def write_winner(folder: Path, space: Any, winner: Trial, lineage: list[int], scores: dict[str, Any]) -> Path:
-    """Writes `best/`: the usable form of the winner and a card with its metrics, lineage and keys."""
-    best = folder / "best"
-    best.mkdir(exist_ok=True)
-    for name, text in space.export(winner.candidate).items():
-        write(best / name, text)
+def write_winner(folder: Path, space: Space, closing: Closing, lineage: list[int]) -> None:
+    """Writes `best/`: the usable form of what was found, and a card with its metrics, lineage and keys.
+
+    A simplified winner is joined by its usable form as found, in `best/raw/`, and by `best/simplification.jsonl`.
+    """
+    best, winner = folder / "best", closing.winner
+    _write_all(best, space.export(closing.candidate))
+    # A run may be closed again, with other settings.
+    shutil.rmtree(best / "raw", ignore_errors=True)
+    (best / "simplification.jsonl").unlink(missing_ok=True)
+    if closing.steps:
+        _write_all(best / "raw", space.export(winner.candidate))
+        write(best / "simplification.jsonl", "".join(_line(space, step) for step in closing.steps))
     card = {
         "trial": winner.number,
         "metrics": winner.metrics,
-        "scores": scores,
+        "scores": {
+            name: {split: {"status": o.status, **o.metrics} for split, o in by_split.items()}
+            for name, by_split in closing.scores.items()
+        },
         "lineage": lineage,
         "static_key": winner.static_key,
         "key": winner.key,
-        "candidate": space.to_source(winner.candidate),
+        "candidate": space.to_source(closing.candidate),
     }
+    if closing.steps:
+        card["raw"] = space.to_source(winner.candidate)
+    if closing.comparisons:
+        card["funnel"] = [_figures(comparison) for comparison in closing.comparisons]
     write(best / "card.json", json.dumps(card, indent=1) + "\n")
-    return best
+
+
+def _write_all(folder: Path, files: Any) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        write(folder / name, text)
+
+
+def _line(space: Space, step: Step) -> str:
+    return json.dumps(step._asdict() | {"candidate": space.to_source(step.candidate)}) + "\n"
+
+
+def _figures(comparison: Comparison) -> dict[str, Any]:
+    """A rung as JSON; null stands for the difference of a candidate that failed."""
+    verdicts: Sequence[dict[str, Any]] = [
+        {
+            "trial": verdict.trial,
+            **{k: v if math.isfinite(v) else None for k, v in verdict.difference._asdict().items()},
+            "passed": verdict.passed,
+        }
+        for verdict in comparison.verdicts
+    ]
+    return comparison._asdict() | {"verdicts": verdicts}

@@ -105,7 +105,7 @@ def _run(options: Options) -> int:
     try:
         _join(options.address, options.workers)
         store = open_store(options.store) if options.store is not None else None
-        experiment.evaluator.prepare()
+        experiment.prepare()
         notes = workdir.enter(folder, experiment)
         where = session.Where(
             loading.split_variant(options.config)[0],

@@ -2,14 +2,15 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.console import Console
 
 from isozyme.evaluators import process
-from isozyme.evaluators.protocol import stages_of
+from isozyme.evaluators.protocol import Evaluator, stages_of
 from isozyme.hashing.stores import Store
 from isozyme.launch import closing, loading, outputs, summary
 from isozyme.launch.bill import Bill
@@ -22,6 +23,7 @@ from isozyme.search.cluster import sources
 from isozyme.search.controller import Controller
 from isozyme.search.executors import Executor, InProcessExecutor
 from isozyme.search.journal import Journal
+from isozyme.search.meta_validation import MetaValidator, in_words
 from isozyme.search.objectives import cost_of
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
@@ -70,6 +72,8 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
         trials = _trials(experiment, journal, console)
         _learn(experiment, folder, writer, console)
         display = Display(console, experiment.objectives[0], experiment.budget)
+        validators = _validators(experiment, journal, writer)
+        listeners = [interruption, bill, writer, *validators, _FrontFile(folder), display]
         controller = Controller(
             experiment.space,
             experiment.search,
@@ -83,20 +87,46 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
             equivalence=experiment.equivalence,
             sharing=sharing,
             asynchronous=experiment.asynchronous,
-            listeners=[interruption, bill, writer, _FrontFile(folder), display],
+            listeners=listeners,
         )
+        for one in validators:
+            one.begin(controller.progress.trials)
         stack.callback(writer.close, controller.progress)
-        stop = bill.limit(experiment.budget, controller.progress)
+        stop = _any([bill.limit(experiment.budget, controller.progress), *(one.overfits for one in validators)])
         with display, _warnings_to(console):
             progress = controller.run(trials, experiment.budget.evaluations, stop)
         bill.settle()
         outputs.write_front(folder, progress.archive)
         assessor = Assessor(experiment.space, journal, executor, stages)
-        result = closing.close(experiment, progress, assessor)
+        executors = partial(_executor, experiment, where, console)
+        with _warnings_to(console):
+            others = [n for one in validators for n in one.best_incumbents(experiment.finalists)]
+            watched = [journal.trial(number, experiment.space.from_source) for number in others]
+            result = closing.close(experiment, progress, assessor, executors, watched)
         bill.settle()
         if result is not None:
-            _write_winner(experiment, folder, result, journal)
-        summary.show(console, experiment, folder, progress, result, bill.cost(progress))
+            outputs.write_winner(folder, experiment.space, result, journal.lineage(result.winner.number))
+        remarks = [in_words(one.looks) for one in validators if one.looks]
+        summary.show(console, experiment, folder, progress, result, bill.cost(progress), [*remarks, *bill.phases()])
+
+
+def _validators(experiment: Experiment, journal: Journal, writer: TensorBoardWriter) -> list[MetaValidator]:
+    """The listener that looks at the incumbent on other tasks, where the experiment asks for one."""
+    settings = experiment.meta_validation
+    if settings is None:
+        return []
+
+    def listen(trials: int, seen: dict[str, float]) -> None:
+        writer.add("meta_validation", trials, seen)
+
+    guiding = experiment.objectives[0]
+    return [MetaValidator(settings, experiment.space, guiding, journal, experiment.seed, listen)]
+
+
+def _any(conditions: list[Callable[[], bool] | None]) -> Callable[[], bool]:
+    """Whether any of the reasons to stop holds."""
+    asked = [condition for condition in conditions if condition is not None]
+    return lambda: any(condition() for condition in asked)
 
 
 def _learn(experiment: Experiment, folder: Path, writer: TensorBoardWriter, console: Console) -> None:
@@ -106,7 +136,7 @@ def _learn(experiment: Experiment, folder: Path, writer: TensorBoardWriter, cons
         return
 
     def listen(step: int, seen: dict[str, float]) -> None:
-        writer.learned(step, seen)
+        writer.add("one_shot", step, seen)
         text = ", ".join(f"{name} {value:.4g}" for name, value in seen.items())
         console.print(f"one-shot search, step {step}: {text}", highlight=False, markup=False, soft_wrap=True)
 
@@ -143,7 +173,9 @@ class _FrontFile:
             outputs.write_front(self._folder, progress.archive)
 
 
-def _executor(experiment: Experiment, where: Where, console: Console) -> Executor:
+def _executor(experiment: Experiment, where: Where, console: Console, rung: Evaluator | None = None) -> Executor:
+    """Runs the evaluator of the search, or that of a rung of the funnel, which no time limit is meant for."""
+
     def announce() -> None:
         place = f"the cluster at {where.address}" if where.address else "this machine"
         text = f"starting {where.workers} workers on {place}; each compiles its executables once"
@@ -151,9 +183,10 @@ def _executor(experiment: Experiment, where: Where, console: Console) -> Executo
 
     hurdle = experiment.hurdle
     cost = cost_of(hurdle.metric, experiment.objectives) if hurdle is not None else None
-    arguments = (experiment.evaluator, experiment.space, experiment.seed)
+    arguments = (experiment.evaluator if rung is None else rung, experiment.space, experiment.seed)
+    limit = experiment.time_limit if rung is None else None
     if where.workers == 0:
-        return InProcessExecutor(*arguments, cost, experiment.time_limit)
+        return InProcessExecutor(*arguments, cost, limit)
     from isozyme.search.cluster.connection import Resources
     from isozyme.search.cluster.executor import RayExecutor
 
@@ -164,17 +197,8 @@ def _executor(experiment: Experiment, where: Where, console: Console) -> Executo
         where.address,
         process.environment(share.cpus),
         cost=cost,
-        limit=experiment.time_limit,
+        limit=limit,
         resources=Resources(share.cpus, share.gpus, int(share.memory_gb * 1e9)),
         sources=sources.beside(where.config, loading.module_name(where.config)),
         on_start=announce,
     )
-
-
-def _write_winner(experiment: Experiment, folder: Path, result: closing.Closing, journal: Journal) -> None:
-    scores: dict[str, Any] = {
-        name: {split: {"status": o.status, **o.metrics} for split, o in by_split.items()}
-        for name, by_split in result.scores.items()
-    }
-    lineage = journal.lineage(result.winner.number)
-    outputs.write_winner(folder, experiment.space, result.winner, lineage, scores)

@@ -1,5 +1,7 @@
 """The closing summary: what was found, how it compares, what to type next."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +11,7 @@ from isozyme.evaluators.protocol import SPLITS, Outcome
 from isozyme.launch.closing import Closing
 from isozyme.launch.experiment import Experiment
 from isozyme.search.cost import Cost, lines
+from isozyme.search.funnel import Verdict, best
 from isozyme.search.progress import Progress
 
 _HITS = {"static": "twins by static key", "numeric": "twins by numeric key", "store": "known to the store"}
@@ -21,6 +24,7 @@ def show(
     progress: Progress,
     closing: Closing | None,
     cost: Cost | None,
+    remarks: Sequence[str] = (),
 ) -> None:
     """Prints the summary of a finished run."""
     hits = sum(progress.hits.values())
@@ -44,16 +48,13 @@ def show(
     )
     for line in _operators(progress):
         _print(console, line)
-    for line in lines(cost) if cost is not None else ():
+    for line in [*(lines(cost) if cost is not None else ()), *remarks]:
         _print(console, line)
     if closing is None:
         _print(console, "no trial was scored, so there is no winner; look at the reasons above")
     else:
-        _print(console, f"\nwinner: trial {closing.winner.number}, also in {folder}/best/\n")
-        _print(console, experiment.space.to_source(closing.winner.candidate))
-        console.print(_table(experiment, closing))
-        _print(console, "references have their published constants; on selection and final, seeds are fresh, and only")
-        _print(console, "final took no part in the choice of the winner")
+        _show_funnel(console, experiment, closing)
+        _show_winner(console, experiment, folder, closing)
     _print(console, "\nnext:")
     for command in (
         f"tensorboard --logdir {folder.parent}",
@@ -62,6 +63,43 @@ def show(
     ):
         _print(console, f"  {command}")
     _print(console, f"  the same command with --config.budget.trials={2 * progress.trials} goes on from here")
+
+
+def _show_funnel(console: Console, experiment: Experiment, closing: Closing) -> None:
+    """What the finalists came to on each rung."""
+    guiding = experiment.objectives[0]
+    for one in closing.comparisons:
+        _print(
+            console,
+            f"\nfunnel, rung {one.rung}: {guiding.metric} over that of the best tuned baseline, {one.baseline} "
+            f"({guiding.sign * one.cost:.4f}); {one.draws} paired draws, intervals of confidence {one.confidence:g}",
+        )
+        table = Table("trial", "mean", "low", "high", "passed")
+        for verdict in one.verdicts:
+            table.add_row(str(verdict.trial), *map(_share, verdict.difference), _passed(verdict))
+        console.print(table)
+    if closing.comparisons and best(closing.comparisons) is None:
+        _print(console, "nothing beat the tuned baseline; the winner is the best of them on the selection split")
+
+
+def _show_winner(console: Console, experiment: Experiment, folder: Path, closing: Closing) -> None:
+    """The candidate as found and as simplified, beside the references."""
+    space, winner = experiment.space, closing.winner
+    where = f"as found in {folder}/best/raw/" if closing.steps else f"also in {folder}/best/"
+    _print(console, f"\nwinner: trial {winner.number}, {where}\n")
+    _print(console, space.to_source(winner.candidate))
+    if closing.steps:
+        taken = [step for step in closing.steps if step.accepted]
+        _print(
+            console, f"simplified: {len(taken)} of {len(closing.steps)} steps taken, all in best/simplification.jsonl"
+        )
+        for step in taken:
+            _print(console, f"  {step.description}: {step.evidence}")
+        _print(console, f"\nsimplified, also in {folder}/best/\n")
+        _print(console, space.to_source(closing.candidate))
+    console.print(_table(experiment, closing))
+    _print(console, "references have their published constants; on selection and final, seeds are fresh, and only")
+    _print(console, "final took no part in what was chosen")
 
 
 def _operators(progress: Progress) -> list[str]:
@@ -86,6 +124,16 @@ def _table(experiment: Experiment, closing: Closing) -> Table:
 def _score(outcome: Outcome, metric: str) -> str:
     value = outcome.metrics.get(metric)
     return str(outcome.status) if value is None else f"{value:.4f}"
+
+
+def _passed(verdict: Verdict) -> str:
+    if verdict.passed:
+        return "yes"
+    return "not kept" if verdict.difference.high < 0.0 else "no"
+
+
+def _share(value: float) -> str:
+    return f"{value:+.2%}" if math.isfinite(value) else "failed"
 
 
 def _print(console: Console, text: str) -> None:

@@ -22,13 +22,16 @@ from isozyme.search.controller import Controller
 from isozyme.search.database import JournalError
 from isozyme.search.equivalence import Equivalence
 from isozyme.search.exam import examine
+from isozyme.search.funnel import Funnel, Rung
 from isozyme.search.hurdles import QuantileHurdle, halving_bands
 from isozyme.search.journal import Journal
+from isozyme.search.meta_validation import MetaValidation
 from isozyme.search.objectives import AtLeast, AtMost, Constraint, Maximize, Minimize, Objective
 from isozyme.search.operators import OperatorStatistics
 from isozyme.search.pareto import ParetoArchive
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.simplification import Simplification
 
 if TYPE_CHECKING:
     from isozyme.search.feasibility import chain_feasible_log_probability, feasible_log_probability
@@ -44,11 +47,13 @@ __all__ = [
     "Crossover",
     "Equivalence",
     "FunctionChanging",
+    "Funnel",
     "HillClimbing",
     "Islands",
     "Journal",
     "JournalError",
     "Maximize",
+    "MetaValidation",
     "Minimize",
     "Mutation",
     "Objective",
@@ -62,6 +67,8 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Restarts",
+    "Rung",
+    "Simplification",
     "SuccessiveHalving",
     "Tabu",
     "Trial",

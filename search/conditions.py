@@ -8,12 +8,20 @@ from isozyme.search.objectives import Objective
 from isozyme.search.protocol import Trial
 
 
-def known_conditions(journal: Journal, executor: Executor, split: str) -> str:
-    """The evaluator's conditions on a split: asked once a run folder, so that a finished run needs no workers."""
-    known = journal.meta(f"conditions/{split}")
+def known_conditions(journal: Journal, executor: Executor, split: str, place: str = "conditions") -> str:
+    """An evaluator's conditions on a split: asked once a run folder, so that a finished run needs no workers.
+
+    Args:
+      journal: open for writing.
+      executor: of the evaluator.
+      split: what is scored on.
+      place: under which the journal keeps them; evaluators other than that of the search have their own.
+    """
+    name = f"{place}/{split}"
+    known = journal.meta(name)
     if known is None:
         known = executor.conditions(split)
-        journal.set_meta(f"conditions/{split}", known)
+        journal.set_meta(name, known)
     return known
 
 

@@ -17,13 +17,14 @@ class Runner:
 
     The interpreter's executable is compiled once, at the first run, and again only for programs that need more
     registers than `lowering.SMALLEST_CAPACITY`. The compiled path builds an executable for each candidate and drops
-    it after use.
+    it when the next one comes.
     """
 
     def __init__(self, task: LoadedTask, space: Any, path: str) -> None:
         self.task = task.task
         self._task, self._space, self._path = task, space, path
         self._batches: dict[tuple, tuple] = {}
+        self._compiled: tuple[Any, Any] = None, None  # A candidate and its executable.
 
         def run(program: Lowered, weights: jax.Array, batches: Batches) -> tuple[jax.Array, jax.Array]:
             return train(task.network, interpret(task.network, program), weights, batches)
@@ -36,7 +37,9 @@ class Runner:
             lowered = self._space.lower(candidate)
             program = Lowered(lowered.code, lowered.length, lowered.registers.astype("float32"))
             return lambda weights, batches: self._interpreter(program, weights, batches)
-        return self.compile(trace(self._task.network, candidate))
+        if self._compiled[0] != candidate:
+            self._compiled = candidate, self.compile(trace(self._task.network, candidate))
+        return self._compiled[1]
 
     def compile(self, update: Update) -> Any:
         """A jitted training run with any update rule."""

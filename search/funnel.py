@@ -1,0 +1,201 @@
+"""The funnel: the best of a search on costlier and costlier proxies, where only what beats the tuned baseline moves on.
+
+Lion (arXiv 2302.06675; lion.md, section 7) took what it had found on its proxy A to a task B of 10 and a task C of 100
+times the cost. Here both sides are evaluated with the same seeds, and moving on takes an interval below the baseline.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyglove as pg
+
+from isozyme.evaluators.protocol import Evaluator, Outcome, Status, stages_of
+from isozyme.hashing import digest
+from isozyme.search.assessment import Assessor, behaviour
+from isozyme.search.executors import Executor, SetupFailed
+from isozyme.search.objectives import Objective
+from isozyme.search.pairing import Interval, costs, interval, relative
+from isozyme.search.protocol import Trial
+from isozyme.spaces.protocol import Space
+
+_STRIDE = 100  # draws: rung k takes those from 1 + 100 k on, so that no two rungs share seeds
+_RUNGS = 9
+FRESH = (_RUNGS + 1) * _STRIDE
+"""The first draw that no funnel takes."""
+
+_ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
+
+Executors = Callable[[Evaluator], Executor]
+"""Makes what runs an evaluator; it starts when it is first used."""
+
+
+@pg.members(
+    [
+        ("name", pg.typing.Str(), "Names it in tables and in the journal."),
+        ("evaluator", _ANY, "A costlier proxy, with the metric of the first objective: an `evaluators.Evaluator`."),
+        ("draws", pg.typing.Int(8, min_value=2, max_value=_STRIDE), "Paired evaluations of candidates and baseline."),
+        ("keep", pg.typing.Int(8, min_value=1), "At most so many candidates move on."),
+    ]
+)
+class Rung(pg.Object):
+    """One proxy of a funnel. A draw takes the evaluator's repeats on the closing splits: one is enough for many draws.
+
+    Evaluations have no time limit here: what comes so far has kept that of the search.
+    """
+
+    name: str
+    evaluator: Any
+    draws: int
+    keep: int
+
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        if not callable(getattr(self.sym_init_args["evaluator"], "evaluate", None)):
+            raise TypeError(f"rung {self.name}: evaluator is {self.evaluator!r}, which has no method evaluate()")
+
+    @property
+    def place(self) -> str:
+        """Where the journal keeps what the evaluator depends on: another one of the same name starts afresh."""
+        return f"conditions/funnel/{self.name}/{digest(pg.to_json_str(self.evaluator).encode()).hex()[:16]}"
+
+
+class Verdict(NamedTuple):
+    """How one candidate did on a rung.
+
+    Attributes:
+      trial: its number.
+      difference: the interval of its cost over the baseline's, as a share of that; below 0 is better.
+      passed: whether it moves on.
+    """
+
+    trial: int
+    difference: Interval
+    passed: bool
+
+
+class Comparison(NamedTuple):
+    """What came of one rung.
+
+    Attributes:
+      rung: its name.
+      draws: paired evaluations behind each interval.
+      confidence: of the intervals.
+      baseline: the name of the best of the tuned baselines, which says its constants.
+      source: its text.
+      cost: its mean cost over the draws.
+      verdicts: on all candidates that came here, the best mean first.
+    """
+
+    rung: str
+    draws: int
+    confidence: float
+    baseline: str
+    source: str
+    cost: float
+    verdicts: tuple[Verdict, ...]
+
+
+@pg.members(
+    [
+        ("rungs", pg.typing.List(pg.typing.Object(Rung), min_size=1, max_size=_RUNGS), "The cheapest first."),
+        ("confidence", pg.typing.Float(0.95, min_value=0.5, max_value=0.9999), "Of the two-sided intervals."),
+    ]
+)
+class Funnel(pg.Object):
+    """What the finalists of a run go through before one of them is called the winner.
+
+    On each rung the space's baselines are tuned, on the split that guides a search; the best of them and the candidates
+    then meet on the selection split over fresh paired draws. A candidate moves on if the interval of its relative
+    difference to the baseline lies below 0.
+    """
+
+    rungs: list[Rung]
+    confidence: float
+
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        names = [rung.name for rung in self.rungs]
+        if len(set(names)) < len(names):
+            raise ValueError(f"rungs are named {names}: every name must be there once, figures bear it")
+
+    def prepare(self) -> None:
+        """Gets the data of all rungs in place; raises `DataUnavailable`."""
+        for rung in self.rungs:
+            rung.evaluator.prepare()
+
+    def run(
+        self, trials: Sequence[Trial], assessor: Assessor, executors: Executors, objective: Objective
+    ) -> list[Comparison]:
+        """Leads candidates through the rungs, until none is left; twins go once.
+
+        Args:
+          trials: whose candidates are to be compared.
+          assessor: of the run; evaluators of the rungs take turns with its own.
+          executors: for the evaluators of the rungs.
+          objective: what is compared.
+
+        Raises:
+          SetupFailed: no baseline is scored on a rung.
+        """
+        distinct: dict[bytes, Trial] = {}
+        for trial in trials:
+            distinct.setdefault(behaviour(assessor.space, trial.candidate), trial)
+        climbing, found = list(distinct.values()), []
+        for index, rung in enumerate(self.rungs):
+            fresh = range(1 + index * _STRIDE, 1 + index * _STRIDE + rung.draws)
+            executor = executors(rung.evaluator)
+            with assessor.elsewhere(executor, stages_of(rung.evaluator), rung.place) as here:
+                found.append(self._compare(rung, climbing, fresh, here, objective))
+            passed = {verdict.trial for verdict in found[-1].verdicts if verdict.passed}
+            climbing = [trial for trial in climbing if trial.number in passed]
+            if not climbing:
+                break
+        return found
+
+    def _compare(
+        self, rung: Rung, trials: Sequence[Trial], draws: range, assessor: Assessor, objective: Objective
+    ) -> Comparison:
+        name, baseline = _tuned(rung, assessor, objective)
+        table = costs(assessor, [baseline, *(t.candidate for t in trials)], draws, "selection", objective)
+        intervals = [interval(row, self.confidence) for row in relative(table[1:], table[0])]
+        order = sorted(range(len(trials)), key=lambda i: intervals[i].mean)
+        passed = [i for i in order if intervals[i].high < 0.0][: rung.keep]
+        verdicts = tuple(Verdict(trials[i].number, intervals[i], i in passed) for i in order)
+        source = assessor.space.to_source(baseline)
+        cost = float(table[0].mean())
+        return Comparison(rung.name, len(draws), self.confidence, name, source, cost, verdicts)
+
+
+def best(comparisons: Sequence[Comparison]) -> int | None:
+    """The trial that is best on the last rung that any passed, or None: nothing beat the tuned baseline."""
+    for comparison in reversed(comparisons):
+        for verdict in comparison.verdicts:
+            if verdict.passed:
+                return verdict.trial
+    return None
+
+
+def baselines(space: Space) -> Mapping[str, Any]:
+    """What a funnel tunes: the baselines of a space, or its references where it names none."""
+    return getattr(space, "baselines", None) or space.references
+
+
+def _tuned(rung: Rung, assessor: Assessor, objective: Objective) -> tuple[str, Any]:
+    """The best baseline on the split 'search', with the first draw."""
+    named = baselines(assessor.space)
+    outcomes = assessor.assess(list(named.values()), "search")
+    scored = {
+        name: objective.cost(o.metrics)
+        for name, o in zip(named, outcomes, strict=True)
+        if o.status is Status.OK and objective.metric in o.metrics
+    }
+    if not scored:
+        raise SetupFailed(f"funnel: on rung {rung.name} no baseline is scored: {_why(outcomes, objective)}")
+    name = min(scored, key=scored.__getitem__)
+    return name, named[name]
+
+
+def _why(outcomes: Sequence[Outcome], objective: Objective) -> str:
+    if not outcomes:
+        return "the space has neither baselines nor references"
+    return outcomes[0].reason or f"its evaluator has no metric {objective.metric!r}"
