@@ -9,7 +9,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 .PHONY: demo test test-all drill lint bench clean
 
 demo: $(STAMP)  ## run the main job: discover an optimizer
-	$(BIN)/python launch/run.py --config launch/configs/lion.py --workdir runs/demo
+	$(BIN)/python launch/run.py --config launch/configs/lion.py:demo --workdir runs/demo
 
 test: $(STAMP) $(SCRATCH)/isozyme  ## the tests, and the doctests through a folder where the checkout is named isozyme
 	cd $(SCRATCH) && ../$(BIN)/python -m pytest -c isozyme/setup.cfg --rootdir isozyme isozyme/tests -m "not nightly" $(ARGS)

@@ -1,35 +1,76 @@
-"""Symbolic discovery of optimizers (Lion, Chen et al. 2023, arXiv 2302.06675) on a laptop.
+"""Symbolic discovery of optimizers (Lion, Chen et al. 2023, arXiv 2302.06675)."""
 
-* `python launch/run.py --config launch/configs/lion.py`: about a minute and a half on two cores (1,000 trials,
-  about 310 of them evaluated); relative loss 0.37 of AdamW falls to about 0.23 on the final split, seed 0
-* `python launch/run.py --config launch/configs/lion.py:smoke`: 100 trials, a quarter of a minute
-"""
+from typing import Any
 
 from isozyme.evaluators.optimizer import OptimizerEvaluator, Task
 from isozyme.launch import Budget, Experiment
-from isozyme.search import Minimize, QuantileHurdle, RegularizedEvolution
+from isozyme.search import (
+    NSGA2,
+    Funnel,
+    MetaValidation,
+    Minimize,
+    Mutation,
+    QuantileHurdle,
+    RegularizedEvolution,
+    Rung,
+    Simplification,
+)
 from isozyme.spaces.lion import OptimizerPrograms
 
 
 def experiment() -> Experiment:
-    """Three proxy tasks: a perceptron and a convolutional network on digits, a transformer on Python source."""
-    return _experiment([_perceptron(), _convolutional(), _transformer()], RegularizedEvolution(100, 10), Budget(1000))
+    """Like the paper's search: 300,000 programs, a population of 1,000 that starts as AdamW, tournaments of 2."""
+    return _experiment(
+        OptimizerEvaluator([_perceptron(), _convolutional(), _transformer()]),
+        RegularizedEvolution(1000, 2),
+        Budget(300_000),
+        lag=64,
+        meta_validation=MetaValidation(_others(), every=2500),
+        finalists=16,
+        funnel=_funnel(),
+        simplification=Simplification(),
+    )
+
+
+def laptop() -> Experiment:
+    """The paper's number of programs on tasks of ten milliseconds: an afternoon on two cores."""
+    return _experiment(
+        OptimizerEvaluator(_small_tasks(), repeats=1),
+        RegularizedEvolution(500, 4),
+        Budget(300_000),
+        space=OptimizerPrograms(max_statements=30),
+        lag=64,
+        hurdle=QuantileHurdle(quantile=0.5),
+        meta_validation=MetaValidation(_others(), every=2500),
+        finalists=16,
+        funnel=_funnel(),
+        simplification=Simplification(),
+    )
+
+
+def pareto() -> Experiment:
+    """Loss, length and state as equals (NSGA-II) in place of the loss alone: 20,000 programs on the laptop's tasks."""
+    return _experiment(OptimizerEvaluator(_small_tasks(), repeats=1), NSGA2(200, variation=Mutation()), Budget(20_000))
+
+
+def demo() -> Experiment:
+    """A minute and a half: 1,000 trials, about 310 of them evaluated."""
+    tasks = [_perceptron(), _convolutional(), _transformer()]
+    return _experiment(OptimizerEvaluator(tasks), RegularizedEvolution(100, 10), Budget(1000))
 
 
 def smoke() -> Experiment:
-    """One proxy task and 100 trials: whether everything works, not what can be found."""
-    return _experiment([_perceptron()], RegularizedEvolution(20, 5), Budget(100))
+    """One proxy task and 100 trials, a quarter of a minute: whether everything works, not what can be found."""
+    return _experiment(OptimizerEvaluator([_perceptron()]), RegularizedEvolution(20, 5), Budget(100))
 
 
-def _experiment(tasks: list[Task], search: RegularizedEvolution, budget: Budget) -> Experiment:
-    return Experiment(
-        space=OptimizerPrograms(),
-        evaluator=OptimizerEvaluator(tasks),
-        search=search,
-        objectives=[Minimize("loss", 1.0), Minimize("live_length", 30.0), Minimize("state_bytes", 12.0)],
-        budget=budget,
-        hurdle=QuantileHurdle(),
-    )
+def _experiment(evaluator: OptimizerEvaluator, search: Any, budget: Budget, **more: Any) -> Experiment:
+    shared = {
+        "space": OptimizerPrograms(),
+        "objectives": [Minimize("loss", 1.0), Minimize("live_length", 30.0), Minimize("state_bytes", 12.0)],
+        "hurdle": QuantileHurdle(),
+    }
+    return Experiment(evaluator=evaluator, search=search, budget=budget, **(shared | more))
 
 
 def _perceptron() -> Task:
@@ -42,3 +83,40 @@ def _convolutional() -> Task:
 
 def _transformer() -> Task:
     return Task("source_transformer", "python_source", "transformer", {"width": 24}, batch_size=16, steps=100)
+
+
+def _small_tasks() -> list[Task]:
+    return [
+        Task("digits_mlp", "digits", "mlp", {"hidden": [16]}, batch_size=32, steps=100),
+        Task("source_transformer", "python_source", "transformer", {"width": 16, "heads": 1}, 8, 80, context=8),
+        Task("digits_cnn", "digits", "cnn", {"channels": [4, 8]}, batch_size=16, steps=100),
+    ]
+
+
+def _others() -> list[OptimizerEvaluator]:
+    """Ten times as much training as the search's tasks, one task an evaluator."""
+    tasks = [
+        Task("deep_mlp", "digits", "mlp", {"hidden": [64, 32]}, batch_size=128, steps=500),
+        Task("wide_transformer", "python_source", "transformer", {"width": 32}, batch_size=16, steps=400),
+        Task("wide_cnn", "digits", "cnn", {"channels": [8, 16]}, batch_size=64, steps=500),
+    ]
+    return [OptimizerEvaluator([task], repeats=1) for task in tasks]
+
+
+def _funnel() -> Funnel:
+    """About 10 and 100 times the training of the laptop's tasks."""
+    ten = [
+        Task("B_mlp", "digits", "mlp", {"hidden": [64]}, batch_size=64, steps=500),
+        Task("B_transformer", "python_source", "transformer", {"width": 24}, batch_size=16, steps=300),
+    ]
+    hundred = [
+        Task("C_mlp", "digits", "mlp", {"hidden": [128, 64]}, batch_size=128, steps=2000),
+        Task("C_transformer", "python_source", "transformer", {"width": 48, "depth": 2}, 16, 500, context=32),
+    ]
+    rungs = [Rung(name, _once(tasks), keep=keep) for name, tasks, keep in (("B", ten, 4), ("C", hundred, 4))]
+    return Funnel(rungs)
+
+
+def _once(tasks: list[Task]) -> OptimizerEvaluator:
+    """Compiled, and one seed a draw."""
+    return OptimizerEvaluator(tasks, repeats=1, closing_repeats=1, path="compiled")

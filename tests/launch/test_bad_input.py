@@ -170,7 +170,7 @@ _CONFIG_CASES: dict[str, tuple[str, list[str]]] = {
     "no experiment()": ("empty.py", ["--config=empty.py", "experiment()", "none"]),
     "unknown variant": ("private.py:bad", ["--config=private.py:bad", "bad()", "good"]),
     "private variant": ("private.py:_hidden", ["_hidden()", "good"]),
-    "variant of lion": (f"{LION}:smok", [f"{LION}:smok", "smok()", "experiment, smoke"]),
+    "variant of lion": (f"{LION}:smok", [f"{LION}:smok", "smok()", "experiment, laptop"]),
 }
 
 
