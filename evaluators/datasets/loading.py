@@ -15,6 +15,7 @@ BUILDERS: dict[str, tuple[str, str]] = {
     "digits": ("isozyme.evaluators.datasets.images", "IsozymeDigits"),
     "mnist_5k": ("isozyme.evaluators.datasets.images", "IsozymeMnist5k"),
     "python_source": ("isozyme.evaluators.datasets.python_source", "IsozymePythonSource"),
+    "wordnet_glosses": ("isozyme.evaluators.datasets.wordnet_glosses", "IsozymeWordnetGlosses"),
 }
 TABLES: dict[str, tuple[str, str]] = {
     "flights": ("isozyme.evaluators.datasets.table_builders", "IsozymeFlights"),

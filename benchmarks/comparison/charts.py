@@ -1,0 +1,74 @@
+"""Charts of the two benchmarks."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from isozyme.search.pairing import Interval
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Told apart by the colour-blind too.
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "isozyme",
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+}
+
+
+def draw_differences(path: Path, found: Mapping[str, Mapping[str, Interval]], baseline: str) -> None:
+    """Relative differences to the baseline, a panel a problem and a row an optimizer; left is better.
+
+    Args:
+      path: of the SVG file.
+      found: problem -> optimizer -> interval; one that failed gets no mark.
+      baseline: whose loss is 0.
+    """
+
+    def draw(figure: Any) -> None:
+        for panel, (problem, rows) in zip(figure.subplots(1, len(found), sharey=True, squeeze=False)[0], found.items(),
+                                          strict=True):  # fmt: skip
+            for place, row in enumerate(rows.values()):
+                if math.isfinite(row.mean):
+                    colour = _COLOURS[2] if row.high < 0 else _COLOURS[1] if row.low > 0 else "#777777"
+                    reach = [[100 * (row.mean - row.low)], [100 * (row.high - row.mean)]]
+                    panel.errorbar(100 * row.mean, place, xerr=reach, fmt="o", ms=4, lw=1.2, capsize=2, color=colour)
+            panel.axvline(0, color="black", lw=1)
+            panel.set_title(problem, fontsize=9)
+            panel.set_yticks(range(len(rows)), list(rows))
+        figure.axes[0].invert_yaxis()
+        figure.supxlabel(f"held-out loss relative to {baseline} [%], 95 % intervals; left is better", fontsize=9)
+
+    rows = len(next(iter(found.values())))
+    _write(path, (2.0 * len(found) + 1.2, 0.28 * rows + 1.2), draw)
+
+
+def draw_gains(path: Path, found: Mapping[str, Mapping[int, Interval]]) -> None:
+    """Lion's gain over AdamW by batch size, a line a problem."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for colour, (problem, gains) in zip(_COLOURS, found.items(), strict=False):
+            shown = {size: gain for size, gain in gains.items() if math.isfinite(gain.mean)}
+            means = [100 * gain.mean for gain in shown.values()]
+            reach = [100 * (gain.mean - gain.low) for gain in shown.values()]
+            axes.errorbar(list(shown), means, reach, color=colour, marker="o", ms=4, lw=1, capsize=2, label=problem)
+        axes.axhline(0, color="black", lw=1)
+        axes.set_xscale("log", base=2)
+        axes.set(xlabel="batch size", ylabel="loss that Lion saves over AdamW [%]")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.legend(fontsize=8)
+
+    _write(path, (5.0, 3.4), draw)
+
+
+def _write(path: Path, size: tuple[float, float], draw: Any) -> None:
+    """An SVG file that depends on nothing but what is drawn."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        figure.savefig(path, metadata={"Date": None, "Creator": None})
