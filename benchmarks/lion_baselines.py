@@ -159,10 +159,10 @@ def draw(path: Path, results: Mapping[str, Sequence[Result]], programs: int) -> 
         for axes, which in zip(panels, ("programs", "evaluations"), strict=True):
             for colour, (name, each) in zip(_COLOURS, results.items(), strict=True):
                 for seed, one in enumerate(each):
-                    end = programs if which == "programs" else one.evaluations
+                    end = [programs if which == "programs" else one.evaluations] * bool(one.incumbents)
                     at = [getattr(incumbent, which) for incumbent in one.incumbents]
                     losses = [incumbent.loss for incumbent in one.incumbents]
-                    axes.step([*at, end], [*losses, losses[-1]], where="post", color=colour, lw=1,
+                    axes.step([*at, *end], [*losses, *losses[-1:]], where="post", color=colour, lw=1,
                               label=name if seed == 0 else None)  # fmt: skip
             axes.set(xscale="log", xlabel=which)
         panels[0].set_ylabel("least loss in the search (1: uniform guess)")

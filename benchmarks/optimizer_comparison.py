@@ -43,6 +43,7 @@ from isozyme.spaces.protocol import InvalidCandidate  # noqa: E402
 
 _CONFIDENCE = 0.95
 _ALL = "all"
+_TAKEN = {one.name for one in (ADAMW, LION, *OTHERS)}
 
 
 def candidates(paths: list[Path]) -> dict[str, Program]:
@@ -56,6 +57,7 @@ def candidates(paths: list[Path]) -> dict[str, Program]:
         except (OSError, ValueError, KeyError, InvalidCandidate) as error:
             raise SystemExit(f"--program {path}: {error}; give a program's source or a run's best/card.json") from None
         name = path.resolve().parents[1].name if path.name == "card.json" else path.stem
+        name = f"{name} (found)" if name in _TAKEN else name  # runs/lion is where runs of lion.py are.
         found[name if name not in found else str(path)] = program
     return found or {"discovered": NAMED["discovered"]}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pyglove as pg
 
 from isozyme.search.equivalence import Equivalence
-from isozyme.search.funnel import Funnel
+from isozyme.search.funnel import Funnel, baselines
 from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.meta_validation import MetaValidation
 from isozyme.search.objectives import Objective
@@ -120,10 +120,14 @@ class Experiment(pg.Object):
         super()._on_bound()
         needed = [("space", "mutate"), ("evaluator", "evaluate"), ("search", "propose")]
         if self.simplification is not None:
-            needed.append(("space", "reductions"))
+            needed += [("space", "simplifications"), ("space", "reductions")]
         for name, method in needed:
             if not callable(getattr(self.sym_init_args[name], method, None)):
                 raise TypeError(f"{name} is {self.sym_init_args[name]!r}, which has no method {method}()")
+        if self.meta_validation is not None and not self.space.references:
+            raise ValueError("meta_validation: the space names no references to compare with; leave it out")
+        if self.funnel is not None and not baselines(self.space):
+            raise ValueError("funnel: the space names neither baselines nor references to beat; leave it out")
 
     def prepare(self) -> None:
         """Gets the data of all evaluators in place; raises `DataUnavailable`."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from isozyme.launch.errors import UsageError, one_line
 from isozyme.search.journal import Journal
 from isozyme.search.meta_validation import Look, in_words, looks
 from isozyme.search.objectives import Objective
@@ -49,7 +50,7 @@ def parts(trials: Iterable[Any], objective: Objective, count: int) -> list[Part]
     length = max(1, -(-count // _PARTS))
     some: list[Any] = []
     for trial in trials:
-        if trial.number >= length * (len(found) + 1):
+        if some and trial.number >= length * (len(found) + 1):
             found.append(_part(some, best and best.metrics[objective.metric]))
             some = []
         some.append(trial)
@@ -84,13 +85,18 @@ def show(journal: Journal, objective: Objective, chart: Path | None, jsonl: bool
     """
     run = parts(journal.trials(lambda text: text), objective, journal.count())
     seen = looks(journal)
+    if not run:
+        raise UsageError("this run has no trials yet")
     if jsonl:
         for part in run:
             print(json.dumps(part._asdict()))
     else:
         _print(run, seen, objective, journal.sessions())
     if chart is not None:
-        _draw(run, seen, objective).savefig(chart)
+        try:
+            _draw(run, seen, objective).savefig(chart)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--chart={chart}: {one_line(error)}") from error
 
 
 def _print(run: list[Part], seen: list[Look], objective: Objective, sessions: list[tuple[float, float, str]]) -> None:

@@ -83,4 +83,5 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
         }
         for verdict in comparison.verdicts
     ]
-    return comparison._asdict() | {"verdicts": verdicts}
+    cost = comparison.cost if math.isfinite(comparison.cost) else None
+    return comparison._asdict() | {"cost": cost, "verdicts": verdicts}

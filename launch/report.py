@@ -53,6 +53,8 @@ def _report(arguments: Sequence[str]) -> int:
         raise UsageError(
             f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder (and a key), then maybe --jsonl"
         )
+    if chart is not None and words[0] != "history":
+        raise UsageError(f"{' '.join(arguments)}: only history draws; leave {_CHART[:-1]} out")
     command, folder, key = words[0], Path(words[1]), words[2] if len(words) > 2 else None
     from isozyme.search.database import JournalError
 

@@ -49,7 +49,7 @@ class Look(NamedTuple):
       trials: how many had been fed back.
       incumbent: number of the best trial then.
       search: its cost in the search.
-      difference: its cost on the look's task less the reference's; below 0 it is better. Infinite if it failed.
+      difference: its cost on the look's task less the reference's; below 0 it is better. Infinite if either failed.
     """
 
     trials: int
@@ -82,12 +82,11 @@ class MetaValidator:
         self._evaluators, self._every, self._patience = list(settings.evaluators), settings.every, settings.patience
         self._space, self._cost, self._journal = space, objective.cost, journal
         self._seed, self._listener = seed, listener
-        self._reference = next(iter(space.references.values()), None)
-        if self._reference is None:
-            raise ValueError("meta_validation: the space names no reference to compare with; leave it out")
+        self._reference = next(iter(space.references.values()))
         self._ready: set[int] = set()
         self._known = looks(journal)
         self._due = 0
+        self._rounds: tuple[int, list[float]] = 0, []
 
     def begin(self, trials: int) -> None:
         """So many trials were restored at once: the looks up to there stand."""
@@ -111,7 +110,7 @@ class MetaValidator:
             return Look(progress.trials, -1, math.inf, math.inf)
         turn, draw = number % len(self._evaluators), number // len(self._evaluators)
         incumbent, reference = (self._evaluate(turn, draw, one) for one in (best.candidate, self._reference))
-        difference = incumbent - reference if incumbent < math.inf else math.inf
+        difference = incumbent - reference if max(incumbent, reference) < math.inf else math.inf
         return Look(progress.trials, best.number, progress.best_cost, difference)
 
     def _evaluate(self, turn: int, draw: int, candidate: Any) -> float:
@@ -131,8 +130,11 @@ class MetaValidator:
 
     def rounds(self) -> list[float]:
         """Mean difference over the latest look of every task, after each look from the first full round on."""
-        turns, looks = len(self._evaluators), self.looks
-        return [sum(one.difference for one in looks[end - turns : end]) / turns for end in range(turns, len(looks) + 1)]
+        if self._rounds[0] != self._due:  # Asked before every proposal.
+            turns, differences = len(self._evaluators), [look.difference for look in self.looks]
+            ends = range(turns, len(differences) + 1)
+            self._rounds = self._due, [sum(differences[end - turns : end]) / turns for end in ends]
+        return self._rounds[1]
 
     def best(self) -> Look | None:
         """The last look of the best round; None before the first one."""
@@ -154,12 +156,11 @@ class MetaValidator:
 
     def overfits(self) -> bool:
         """Whether so many looks have brought nothing better that the run is to end."""
+        if self._patience is None:
+            return False
         rounds = self.rounds()
-        return (
-            self._patience is not None
-            and bool(rounds)
-            and len(rounds) - 1 - rounds.index(min(rounds)) >= self._patience
-        )
+        least = min(rounds, default=math.inf)
+        return least < math.inf and len(rounds) - 1 - rounds.index(least) >= self._patience
 
     def values(self) -> dict[str, float]:
         """What a display shows of the latest look: finite numbers by name."""

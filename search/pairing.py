@@ -43,7 +43,8 @@ def relative(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """What costs have over a baseline's, as a share of those; below 0 where they are better.
 
     For positive costs `values / baseline - 1`. A failure of a candidate is infinitely worse, also where the baseline
-    failed; where the baseline alone failed the whole of its cost is saved, -1.
+    failed; where the baseline alone failed the whole of its cost is saved, -1. Of a baseline of 0 no share can be told:
+    what is better or worse is so by 1.
 
     Args:
       values: costs, [..., draws].
@@ -51,6 +52,7 @@ def relative(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         differences = (values - baseline) / np.abs(baseline)  # A negative cost is one that is maximized.
+    differences = np.where(baseline == 0.0, np.sign(values), differences)  # Of nothing, all of it.
     differences = np.where(values == baseline, 0.0, differences)
     differences = np.where(np.isinf(baseline), -1.0, differences)
     return np.where(np.isinf(values), np.inf, differences)

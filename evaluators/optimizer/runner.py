@@ -24,7 +24,7 @@ class Runner:
         self.task = task.task
         self._task, self._space, self._path = task, space, path
         self._batches: dict[tuple, tuple] = {}
-        self._compiled: tuple[Any, Any] = None, None  # A candidate and its executable.
+        self._compiled: tuple[Any, Any] = None, None  # A candidate, written out, and its executable.
 
         def run(program: Lowered, weights: jax.Array, batches: Batches) -> tuple[jax.Array, jax.Array]:
             return train(task.network, interpret(task.network, program), weights, batches)
@@ -37,8 +37,9 @@ class Runner:
             lowered = self._space.lower(candidate)
             program = Lowered(lowered.code, lowered.length, lowered.registers.astype("float32"))
             return lambda weights, batches: self._interpreter(program, weights, batches)
-        if self._compiled[0] != candidate:
-            self._compiled = candidate, self.compile(trace(self._task.network, candidate))
+        text = repr(candidate)  # Keeps 0.0 and -0.0 apart, which compare equal.
+        if self._compiled[0] != text:
+            self._compiled = text, self.compile(trace(self._task.network, candidate))
         return self._compiled[1]
 
     def compile(self, update: Update) -> Any:

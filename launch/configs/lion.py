@@ -50,7 +50,8 @@ def laptop() -> Experiment:
 
 def pareto() -> Experiment:
     """Loss, length and state as equals (NSGA-II) in place of the loss alone: 20,000 programs on the laptop's tasks."""
-    return _experiment(OptimizerEvaluator(_small_tasks(), repeats=1), NSGA2(200, variation=Mutation()), Budget(20_000))
+    evaluator = OptimizerEvaluator(_small_tasks(), repeats=1)
+    return _experiment(evaluator, NSGA2(200, variation=Mutation()), Budget(20_000), hurdle=None)
 
 
 def demo() -> Experiment:

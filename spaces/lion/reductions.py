@@ -37,7 +37,7 @@ def reductions(program: Program) -> list[Reduction]:
     found = []
     for reduction in [*_deletions(readable(single)), *_rewrites(single)]:
         after = cost(single_assignment(reduction.program))
-        if after < before:
+        if after < before and after.states <= before.states:  # Memory is an objective of its own.
             found.append((after, reduction))
     ranked = [reduction for _, reduction in sorted(found, key=lambda pair: pair[0])]
     return _distinct(behaviour(single), [*ranked, *_rounded(readable(single))])

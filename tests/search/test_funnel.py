@@ -247,7 +247,7 @@ def test_relative_differences():
     better, worse = accuracy({"accuracy": 0.9}), accuracy({"accuracy": 0.6})
     assert relative(np.array([better, worse]), np.array([worse, better])) == pytest.approx([-0.5, 1 / 3])
     values = np.array([1.0, np.inf, np.inf, 0.0, 1.0])
-    assert relative(values, np.array([np.inf, 1.0, np.inf, 0.0, 0.0])).tolist() == [-1, np.inf, np.inf, 0, np.inf]
+    assert relative(values, np.array([np.inf, 1.0, np.inf, 0.0, 0.0])).tolist() == [-1, np.inf, np.inf, 0, 1]
 
 
 def test_intervals():

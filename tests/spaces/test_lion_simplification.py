@@ -162,6 +162,8 @@ def test_reductions_of_the_discovered_program():
     """Must show 2: clip and arcsine may go; §9: 0.9, 0.997, 0.46; the largest saving first, rounded numbers last."""
     simpler = lion.simplify(NAMED["discovered"])
     found = SPACE.reductions(simpler)
+    states = SPACE.form(simpler)["state_bytes"]
+    assert all(SPACE.form(reduced)["state_bytes"] <= states for _, reduced in found)
     descriptions = [description for description, _ in found]
     assert "g = clip_by_global_norm(g, lr) deleted" in descriptions
     assert "g = arcsin(g) deleted" in descriptions
@@ -186,6 +188,8 @@ def test_reductions_of_any_program(seed):
     """Issue 6, 4: each is valid, no longer, and behaves otherwise than the program and the other reductions."""
     simpler = lion.simplify(walk(seed, 40))
     found = SPACE.reductions(simpler)
+    states = SPACE.form(simpler)["state_bytes"]
+    assert all(SPACE.form(reduced)["state_bytes"] <= states for _, reduced in found)
     assert found
     assert found == SPACE.reductions(simpler)
     assert all(SPACE.validate(candidate) is None for _, candidate in found)
