@@ -71,7 +71,9 @@ def test_the_file_is_whole(known):
     assert known.score.shape == known.loss.shape == (count, count, count, len(SPLITS))
     assert np.isfinite(known.loss).all()
     assert (np.isfinite(known.fresh).all(axis=(3, 4)) == (known.parameters <= known.limit)).all()
-    assert 0.4 < known.score.min() < known.score.max() < 0.9  # 0.4 is the share of the largest class.
+    assert 0.38 < known.score.min() < known.score.max() < 0.9  # 0.38 to 0.41 is the share of the largest class.
+    # Where all units of a last layer of 8 have died, a wide network knows nothing else.
+    assert (known.score > 0.45).mean() > 0.99
     cost = ParameterCount([list(known.space.widths)] * 3, table.INPUTS, table.OUTPUTS)
     for genes in itertools.product(range(0, count, 3), repeat=3):
         assert known.parameters[genes] == cost(genes) == parameters(known.space.lower(genes).tolist(), 20, 5)
