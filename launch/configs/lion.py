@@ -19,7 +19,11 @@ from isozyme.spaces.lion import OptimizerPrograms
 
 
 def experiment() -> Experiment:
-    """Like the paper's search: 300,000 programs, a population of 1,000 that starts as AdamW, tournaments of 2."""
+    """Like the paper's search: 300,000 programs, a population of 1,000 that starts as AdamW, tournaments of 2.
+
+    An evaluation takes ten times as long as with `laptop`, so that two cores need about a day; it has not been run to its
+    end yet.
+    """
     return _experiment(
         OptimizerEvaluator([_perceptron(), _convolutional(), _transformer()]),
         RegularizedEvolution(1000, 2),
@@ -33,7 +37,11 @@ def experiment() -> Experiment:
 
 
 def laptop() -> Experiment:
-    """The paper's number of programs on tasks of ten milliseconds: an afternoon on two cores."""
+    """The paper's number of programs on tasks of ten milliseconds: about 250,000 an hour on one core.
+
+    Of the 300,000, 178,000 have been run (docs/results/lion.md): relative loss 0.705 of AdamW falls to 0.264, most of it
+    by a larger rate; on ten times larger tasks nothing beats a tuned AdamW.
+    """
     return _experiment(
         OptimizerEvaluator(_small_tasks(), repeats=1),
         RegularizedEvolution(500, 4),
@@ -49,13 +57,19 @@ def laptop() -> Experiment:
 
 
 def pareto() -> Experiment:
-    """Loss, length and state as equals (NSGA-II) in place of the loss alone: 20,000 programs on the laptop's tasks."""
+    """Loss, length and state as equals (NSGA-II) in place of the loss alone: 20,000 programs on the laptop's tasks.
+
+    Without a hurdle, which would judge by the loss alone; it has not been run to its end yet.
+    """
     evaluator = OptimizerEvaluator(_small_tasks(), repeats=1)
     return _experiment(evaluator, NSGA2(200, variation=Mutation()), Budget(20_000), hurdle=None)
 
 
 def demo() -> Experiment:
-    """A minute and a half: 1,000 trials, about 310 of them evaluated."""
+    """A minute and a half on two cores: 1,000 trials, about 310 of them evaluated.
+
+    Relative loss 0.37 of AdamW falls to about 0.23 on the final split, seed 0.
+    """
     tasks = [_perceptron(), _convolutional(), _transformer()]
     return _experiment(OptimizerEvaluator(tasks), RegularizedEvolution(100, 10), Budget(1000))
 
