@@ -21,8 +21,8 @@ from isozyme.spaces.lion import OptimizerPrograms
 def experiment() -> Experiment:
     """Like the paper's search: 300,000 programs, a population of 1,000 that starts as AdamW, tournaments of 2.
 
-    An evaluation takes ten times as long as with `laptop`, so that two cores need about a day; it has not been run to its
-    end yet.
+    An evaluation takes ten times as long as with `laptop`: an estimated four hours on two cores. It has not been run to
+    its end yet.
     """
     return _experiment(
         OptimizerEvaluator([_perceptron(), _convolutional(), _transformer()]),
@@ -39,8 +39,8 @@ def experiment() -> Experiment:
 def laptop() -> Experiment:
     """The paper's number of programs on tasks of ten milliseconds: about 250,000 an hour on one core.
 
-    Of the 300,000, 178,000 have been run (docs/results/lion.md): relative loss 0.705 of AdamW falls to 0.264, most of it
-    by a larger rate; on ten times larger tasks nothing beats a tuned AdamW.
+    Of the 300,000, 178,000 have been run (docs/results/lion.md): relative loss 0.705 of AdamW falls to 0.264, most of
+    it by a larger rate; on ten times larger tasks nothing beats a tuned AdamW.
     """
     return _experiment(
         OptimizerEvaluator(_small_tasks(), repeats=1),
