@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.search.journal import Journal
-from isozyme.search.meta_validation import Look, in_words, looks
+from isozyme.search.meta_validation import Look, in_words, looks, rounds
 from isozyme.search.objectives import Objective
 from isozyme.search.phases import of_sessions
 
@@ -74,12 +74,13 @@ def _part(trials: Sequence[Any], best: float | None) -> Part:
     )
 
 
-def show(journal: Journal, objective: Objective, chart: Path | None, jsonl: bool) -> None:
+def show(journal: Journal, objective: Objective, tasks: int, chart: Path | None, jsonl: bool) -> None:
     """Prints the history of a run, and draws it.
 
     Args:
       journal: open to read.
       objective: the first one.
+      tasks: of meta-validation, which take turns; 0 without it.
       chart: a file for the picture, whose ending says of which kind, or None.
       jsonl: one JSON object a part in place of a table.
     """
@@ -91,15 +92,17 @@ def show(journal: Journal, objective: Objective, chart: Path | None, jsonl: bool
         for part in run:
             print(json.dumps(part._asdict()))
     else:
-        _print(run, seen, objective, journal.sessions())
+        _print(run, seen, tasks, objective, journal.sessions())
     if chart is not None:
         try:
-            _draw(run, seen, objective).savefig(chart)
+            _draw(run, seen, tasks, objective).savefig(chart)
         except (OSError, ValueError) as error:
             raise UsageError(f"--chart={chart}: {one_line(error)}") from error
 
 
-def _print(run: list[Part], seen: list[Look], objective: Objective, sessions: list[tuple[float, float, str]]) -> None:
+def _print(
+    run: list[Part], seen: list[Look], tasks: int, objective: Objective, sessions: list[tuple[float, float, str]]
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -122,10 +125,10 @@ def _print(run: list[Part], seen: list[Look], objective: Objective, sessions: li
     for remark in of_sessions(description for _, _, description in sessions):
         print(remark)
     if seen:
-        print(in_words(seen))
+        print(in_words(seen, tasks))
 
 
-def _draw(run: list[Part], seen: list[Look], objective: Objective) -> Any:
+def _draw(run: list[Part], seen: list[Look], tasks: int, objective: Objective) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12.0, 3.6), layout="constrained")
@@ -139,7 +142,13 @@ def _draw(run: list[Part], seen: list[Look], objective: Objective) -> Any:
         spared.plot(ends, [part.redundant for part in run], label="statements without effect")
     spared.set(xlabel="trials", ylabel="share", ylim=(0, 1), title="spared")
     spared.legend()
-    elsewhere.plot([look.trials for look in seen], [look.difference for look in seen], ".", markersize=4)
+    elsewhere.plot(
+        [look.trials for look in seen], [look.difference for look in seen], ".", markersize=4, label="one task"
+    )
+    if seen:
+        means = rounds(seen, tasks)
+        elsewhere.plot([look.trials for look in seen[len(seen) - len(means) :]], means, label=f"mean of {tasks} tasks")
+        elsewhere.legend()
     elsewhere.set(xlabel="trials", ylabel="less is better; 0: the reference", title="the incumbent on other tasks")
     for axes in (score, spared, elsewhere):
         axes.grid(alpha=0.3)

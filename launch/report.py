@@ -59,11 +59,12 @@ def _report(arguments: Sequence[str]) -> int:
     from isozyme.search.database import JournalError
 
     try:
-        journal, objectives = _read(folder)
+        journal, objectives, identity = _read(folder)
         if command == "history":
             from isozyme.launch import history
 
-            history.show(journal, objectives[0], chart, jsonl)
+            watched = identity.get("meta_validation") or {"evaluators": []}
+            history.show(journal, objectives[0], len(watched["evaluators"]), chart, jsonl)
             return 0
         trials = journal.trials(lambda text: text)
         if command == "equivalents":
@@ -82,8 +83,8 @@ def _report(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _read(folder: Path) -> tuple[Any, list[Any]]:
-    """Journal and objectives. Nothing of the run folder is executed."""
+def _read(folder: Path) -> tuple[Any, list[Any], dict[str, Any]]:
+    """Journal, objectives, and what the run is, as plain JSON. Nothing of the run folder is executed."""
     from isozyme.launch import workdir
     from isozyme.search.journal import Journal
     from isozyme.search.objectives import Maximize, Minimize
@@ -91,7 +92,7 @@ def _read(folder: Path) -> tuple[Any, list[Any]]:
     directions = {"minimize": Minimize, "maximize": Maximize}
     record = workdir.read(folder)
     objectives = [directions[kind](metric, reference) for kind, metric, reference in record["objectives"]]
-    return Journal.read(folder), objectives
+    return Journal.read(folder), objectives, record["identity"]
 
 
 def _front(trials: Iterable[Any], objectives: list[Any]) -> list[Any]:

@@ -23,7 +23,7 @@ from isozyme.search.cluster import sources
 from isozyme.search.controller import Controller
 from isozyme.search.executors import Executor, InProcessExecutor
 from isozyme.search.journal import Journal
-from isozyme.search.meta_validation import MetaValidator, in_words
+from isozyme.search.meta_validation import MetaValidator
 from isozyme.search.objectives import cost_of
 from isozyme.search.progress import Progress
 from isozyme.search.protocol import Trial
@@ -106,7 +106,7 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
         bill.settle()
         if result is not None:
             outputs.write_winner(folder, experiment.space, result, journal.lineage(result.winner.number))
-        remarks = [in_words(one.looks) for one in validators if one.looks]
+        remarks = [one.in_words() for one in validators]
         summary.show(console, experiment, folder, progress, result, bill.cost(progress), [*remarks, *bill.phases()])
 
 

@@ -123,25 +123,20 @@ class MetaValidator:
         outcome: Outcome = run_request(evaluator, request, None, Alarm(None))[-1]
         return self._cost(outcome.metrics) if outcome.status is Status.OK else math.inf
 
+    def in_words(self) -> str:
+        """All looks so far, in one line."""
+        return in_words(self.looks, len(self._evaluators))
+
     @property
     def looks(self) -> Sequence[Look]:
         """Up to what has been fed back: those that an earlier session made later do not count yet."""
         return self._known[: self._due]
 
     def rounds(self) -> list[float]:
-        """Mean difference over the latest look of every task, after each look from the first full round on."""
+        """See the function `rounds`."""
         if self._rounds[0] != self._due:  # Asked before every proposal.
-            turns, differences = len(self._evaluators), [look.difference for look in self.looks]
-            ends = range(turns, len(differences) + 1)
-            self._rounds = self._due, [sum(differences[end - turns : end]) / turns for end in ends]
+            self._rounds = self._due, rounds(self.looks, len(self._evaluators))
         return self._rounds[1]
-
-    def best(self) -> Look | None:
-        """The last look of the best round; None before the first one."""
-        rounds = self.rounds()
-        if not rounds:
-            return None
-        return self.looks[rounds.index(min(rounds)) + len(self._evaluators) - 1]
 
     def best_incumbents(self, count: int) -> list[int]:
         """Up to so many trials that were the incumbents of the best rounds, the best first."""
@@ -171,12 +166,23 @@ class MetaValidator:
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def in_words(seen: Sequence[Look]) -> str:
+def rounds(seen: Sequence[Look], tasks: int) -> list[float]:
+    """Mean difference over the latest look of every task, after each look from the first full round on.
+
+    Looks at different tasks do not compare: rounds do.
+    """
+    return [sum(look.difference for look in seen[end - tasks : end]) / tasks for end in range(tasks, len(seen) + 1)]
+
+
+def in_words(seen: Sequence[Look], tasks: int) -> str:
     """The looks of a run in one line."""
-    best = min(seen, key=lambda look: look.difference)
+    text = f"{len(seen)} looks at other tasks, {tasks} in turn"
+    means = rounds(seen, tasks)
+    if not means:
+        return text
+    after = seen[means.index(min(means)) + tasks - 1].trials
     return (
-        f"{len(seen)} looks at other tasks: least difference to the reference {best.difference:.4f} after "
-        f"{best.trials} trials, latest {seen[-1].difference:.4f}"
+        f"{text}: least mean difference to the reference {min(means):.4f} after {after} trials, latest {means[-1]:.4f}"
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyglove as pg
 
-from isozyme.hashing import numeric_key, static_key
+from isozyme.search.assessment import behaviour
 
 Costs = Callable[[Sequence[Any], Sequence[int]], np.ndarray]
 """(candidates, draws) -> costs [candidates, draws], less is better; infinite where an evaluation failed.
@@ -82,7 +82,7 @@ def attempts(space: Any, candidate: Any, costs: Costs, settings: Simplification)
     yield from steps
     if not comparison.possible:
         return
-    tried, refused = {_key(space, candidate)}, set[str]()
+    tried, refused = {behaviour(space, candidate)}, set[str]()
     stages = [result(steps)]
     while True:
         taken = []
@@ -103,10 +103,10 @@ def result(steps: Sequence[Step]) -> Any:
 def _equal(space: Any, candidate: Any) -> list[Step]:
     """What keeps behaviour, each with the key that proves it."""
     steps = []
-    key = _key(space, candidate)
+    key = behaviour(space, candidate)
     for description, simpler in space.simplifications(candidate):
         if simpler != candidate:
-            same = _key(space, simpler) == key
+            same = behaviour(space, simpler) == key
             evidence = f"key {key.hex()[:12]} {'as before' if same else 'is lost'}"
             steps.append(Step(description, evidence, same, simpler))
     return steps
@@ -120,7 +120,7 @@ def _reduce(
     What was refused of an earlier candidate comes last, since it hardly ever does better on its successors.
     """
     for description, reduced in sorted(space.reductions(current), key=lambda offer: offer[0] in refused):
-        key = _key(space, reduced)
+        key = behaviour(space, reduced)
         if key not in tried:
             tried.add(key)
             accepted, evidence = comparison.test(reduced)
@@ -140,10 +140,6 @@ def _confirm(stages: Sequence[Any], comparison: "_Comparison") -> Iterator[Step]
             return
     if len(stages) > 1:
         yield Step("back to what keeps behaviour", "the same key as found", True, stages[0])
-
-
-def _key(space: Any, candidate: Any) -> bytes:
-    return numeric_key(space, candidate) or static_key(space, candidate)
 
 
 class _Comparison:

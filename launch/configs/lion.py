@@ -128,8 +128,7 @@ def _funnel() -> Funnel:
         Task("C_mlp", "digits", "mlp", {"hidden": [128, 64]}, batch_size=128, steps=2000),
         Task("C_transformer", "python_source", "transformer", {"width": 48, "depth": 2}, 16, 500, context=32),
     ]
-    rungs = [Rung(name, _once(tasks), keep=keep) for name, tasks, keep in (("B", ten, 4), ("C", hundred, 4))]
-    return Funnel(rungs)
+    return Funnel([Rung("B", _once(ten), keep=4), Rung("C", _once(hundred), keep=4)])
 
 
 def _once(tasks: list[Task]) -> OptimizerEvaluator:
