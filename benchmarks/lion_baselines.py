@@ -30,6 +30,7 @@ from isozyme.evaluators import process
 
 process.fix()
 
+from isozyme.benchmarks.charts.svg import svg  # noqa: E402
 from isozyme.benchmarks.lion import searches  # noqa: E402
 from isozyme.benchmarks.lion.searches import Incumbent  # noqa: E402
 from isozyme.launch import Experiment  # noqa: E402
@@ -148,13 +149,7 @@ def _cell(values: Sequence[float | None], form: str) -> str:
 
 def draw(path: Path, results: Mapping[str, Sequence[Result]], programs: int) -> None:
     """The least loss so far by programs and by evaluations, a line for every seed, as SVG."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "isozyme", "font.size": 9, "axes.grid": True,
-                                "grid.alpha": 0.3}  # fmt: skip
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(9.4, 3.6), layout="constrained")
+    with svg(path, (9.4, 3.6)) as figure:
         panels: Any = figure.subplots(1, 2, sharey=True)
         for axes, which in zip(panels, ("programs", "evaluations"), strict=True):
             for colour, (name, each) in zip(_COLOURS, results.items(), strict=True):
@@ -167,7 +162,6 @@ def draw(path: Path, results: Mapping[str, Sequence[Result]], programs: int) -> 
             axes.set(xscale="log", xlabel=which)
         panels[0].set_ylabel("least loss in the search (1: uniform guess)")
         panels[0].legend(fontsize=8)
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def main() -> None:

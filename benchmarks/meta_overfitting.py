@@ -28,6 +28,7 @@ from isozyme.evaluators import process
 
 process.fix()
 
+from isozyme.benchmarks.charts.svg import svg  # noqa: E402
 from isozyme.benchmarks.lion import searches  # noqa: E402
 from isozyme.evaluators.optimizer import OptimizerEvaluator, Task  # noqa: E402
 from isozyme.evaluators.optimizer.runner import Runner  # noqa: E402
@@ -180,13 +181,7 @@ def show(runs: Sequence[Run], title: str) -> None:
 
 def draw(path: Path, runs: Sequence[Run]) -> None:
     """Incumbents on the larger tasks by progress of their run, and what runs end with by when they were best."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "isozyme", "font.size": 9, "axes.grid": True,
-                                "grid.alpha": 0.3}  # fmt: skip
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(9.4, 3.6), layout="constrained")
+    with svg(path, (9.4, 3.6)) as figure:
         left, right = figure.subplots(1, 2)
         for run in runs:
             colour = "#d55e00" if run.early else "#0072b2"  # Told apart by the colour-blind too.
@@ -200,7 +195,6 @@ def draw(path: Path, runs: Sequence[Run]) -> None:
         left.set_title("incumbents; dots: the best one; orange: overfits early", fontsize=9)
         right.set(xlabel="share of the run where it was best", ylabel="loss / AdamW's, fresh seeds", yscale="log")
         right.set_title("the last incumbent", fontsize=9)
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def main() -> None:

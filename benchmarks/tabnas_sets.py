@@ -24,6 +24,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from isozyme.benchmarks.charts.svg import svg
+
 ROOT = Path(__file__).resolve().parents[1]
 SETS = {
     "diamonds_cut": "accuracy",
@@ -96,13 +98,10 @@ def report(found: dict[str, list[dict[str, Any]]], floors: dict[str, Any]) -> di
 
 def chart(figures: dict[str, Any], path: Path) -> None:
     """What is left of the way from the constant model to a perfect one, by method: less is better."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
     methods = {"linear": "#999999", "trees": "#009e73", "32-144-24": "#0072b2", "one-shot search": "#d55e00"}
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "isozyme", "font.size": 9}):
-        figure = Figure(figsize=(8.0, 3.4), layout="constrained")
+    with svg(path, (8.0, 3.4)) as figure:
         axes = figure.subplots()
+        axes.grid(False)
         for place, (method, colour) in enumerate(methods.items()):
             values = [_left(one, method) for one in figures.values()]
             axes.bar([i + 0.2 * place for i in range(len(values))], values, 0.19, label=method, color=colour)
@@ -110,7 +109,6 @@ def chart(figures: dict[str, Any], path: Path) -> None:
         axes.set_ylabel("error, as a share of the constant model's")
         axes.legend(ncols=4, loc="upper center")
         axes.set_ylim(0, 1.25)
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def _left(one: dict[str, Any], method: str) -> float:

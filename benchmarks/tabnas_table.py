@@ -24,6 +24,7 @@ from isozyme.evaluators import process
 
 process.fix()
 
+from isozyme.benchmarks.charts.svg import svg  # noqa: E402
 from isozyme.benchmarks.tabnas import replay  # noqa: E402
 from isozyme.benchmarks.tabnas.replay import Course, Method  # noqa: E402
 from isozyme.benchmarks.tabnas.table import Landscape, landscape  # noqa: E402
@@ -201,16 +202,10 @@ def draw(path: Path, on: Course, fresh: np.ndarray, results: Mapping[str, Result
       fresh: Q on the final split with fresh seeds, [k, k, k].
       results: of the methods.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "isozyme", "font.size": 9, "axes.grid": True,
-                                "grid.alpha": 0.3}  # fmt: skip
     at = np.unique(np.geomspace(1, replay.EVALUATIONS, 100).astype(int))  # All 200 would double the file.
     top = np.ravel_multi_index(on.best, on.parameters.shape)
     panels = {"search split": on.quality[..., 0], "final split": on.quality[..., 2], "final split, fresh seeds": fresh}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(13.5, 4.2), layout="constrained")
+    with svg(path, (13.5, 4.2)) as figure:
         for axes, (title, quality) in zip(figure.subplots(1, 3), panels.items(), strict=True):
             colours = iter(_COLOURS)
             for name, result in results.items():
@@ -225,7 +220,6 @@ def draw(path: Path, on: Course, fresh: np.ndarray, results: Mapping[str, Result
             axes.set_ylim(best - 0.02, best + 0.002)
             axes.set_title(title, fontsize=9)
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def main() -> None:

@@ -3,18 +3,9 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from isozyme.benchmarks.charts.svg import COLOURS, svg
 from isozyme.search.pairing import Interval
-
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Told apart by the colour-blind too.
-_SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "isozyme",
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 
 
 def draw_differences(path: Path, found: Mapping[str, Mapping[str, Interval]], baseline: str) -> None:
@@ -25,13 +16,13 @@ def draw_differences(path: Path, found: Mapping[str, Mapping[str, Interval]], ba
       found: problem -> optimizer -> interval; one that failed gets no mark.
       baseline: whose loss is 0.
     """
-
-    def draw(figure: Any) -> None:
+    height = 0.28 * len(next(iter(found.values()))) + 1.2
+    with svg(path, (2.0 * len(found) + 1.2, height)) as figure:
         for panel, (problem, rows) in zip(figure.subplots(1, len(found), sharey=True, squeeze=False)[0], found.items(),
                                           strict=True):  # fmt: skip
             for place, row in enumerate(rows.values()):
                 if math.isfinite(row.mean):
-                    colour = _COLOURS[2] if row.high < 0 else _COLOURS[1] if row.low > 0 else "#777777"
+                    colour = COLOURS[2] if row.high < 0 else COLOURS[1] if row.low > 0 else "#777777"
                     reach = [[100 * (row.mean - row.low)], [100 * (row.high - row.mean)]]
                     panel.errorbar(100 * row.mean, place, xerr=reach, fmt="o", ms=4, lw=1.2, capsize=2, color=colour)
             panel.axvline(0, color="black", lw=1)
@@ -40,16 +31,12 @@ def draw_differences(path: Path, found: Mapping[str, Mapping[str, Interval]], ba
         figure.axes[0].invert_yaxis()
         figure.supxlabel(f"held-out loss relative to {baseline} [%], 95 % intervals; left is better", fontsize=9)
 
-    rows = len(next(iter(found.values())))
-    _write(path, (2.0 * len(found) + 1.2, 0.28 * rows + 1.2), draw)
-
 
 def draw_gains(path: Path, found: Mapping[str, Mapping[int, Interval]]) -> None:
     """Lion's gain over AdamW by batch size, a line a problem."""
-
-    def draw(figure: Any) -> None:
+    with svg(path, (5.0, 3.4)) as figure:
         axes = figure.subplots()
-        for colour, (problem, gains) in zip(_COLOURS, found.items(), strict=False):
+        for colour, (problem, gains) in zip(COLOURS, found.items(), strict=False):
             shown = {size: gain for size, gain in gains.items() if math.isfinite(gain.mean)}
             means = [100 * gain.mean for gain in shown.values()]
             reach = [100 * (gain.mean - gain.low) for gain in shown.values()]
@@ -59,16 +46,3 @@ def draw_gains(path: Path, found: Mapping[str, Mapping[int, Interval]]) -> None:
         axes.set(xlabel="batch size", ylabel="loss that Lion saves over AdamW [%]")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.legend(fontsize=8)
-
-    _write(path, (5.0, 3.4), draw)
-
-
-def _write(path: Path, size: tuple[float, float], draw: Any) -> None:
-    """An SVG file that depends on nothing but what is drawn."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        figure.savefig(path, metadata={"Date": None, "Creator": None})

@@ -10,9 +10,9 @@ import numpy as np
 
 from isozyme.benchmarks.comparison.networks import PatchConvolutions, TablePerceptron
 from isozyme.evaluators.datasets import Examples, load, load_table
-from isozyme.evaluators.optimizer.networks import MultiLayerPerceptron, Transformer
+from isozyme.evaluators.optimizer.networks import MultiLayerPerceptron, Transformer, as_network, flat_weights
 from isozyme.evaluators.optimizer.tasks import schedule
-from isozyme.evaluators.optimizer.training import Batches, Network
+from isozyme.evaluators.optimizer.training import Batches
 from isozyme.evaluators.protocol import SPLITS, DataUnavailable
 from isozyme.hashing import digest
 
@@ -44,13 +44,7 @@ class Problem:
             split: Examples(jnp.asarray(e.inputs), jnp.asarray(e.targets), e.classes)
             for split, e in data.examples.items()
         }
-        arrays, static = eqx.partition(self._model(jax.random.key(0)), eqx.is_array)
-        tensors, tree = jax.tree.flatten(arrays)
-
-        def logits(tensors: list[jax.Array], inputs: jax.Array) -> jax.Array:
-            return jax.vmap(eqx.combine(jax.tree.unflatten(tree, tensors), static))(inputs)
-
-        self.network = Network(tuple(t.shape for t in tensors), logits)
+        self.network = as_network(self._model(jax.random.key(0)))
 
     def start(self, split: str, repeat: int) -> tuple[np.ndarray, Batches]:
         """Initial weights, float32 [parameters], and all that a training run reads; `split` is what it is scored on."""
@@ -66,8 +60,7 @@ class Problem:
     def _start(self, repeat: int) -> tuple[np.ndarray, np.ndarray]:
         """Initial weights, and rows of each batch, int32 [steps, batch]."""
         seed = int.from_bytes(digest(f"{self.name}/{repeat}".encode())[:4], "little")
-        leaves = jax.tree.leaves(eqx.filter(self._model(jax.random.key(seed)), eqx.is_array))
-        weights = np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in leaves])
+        weights = flat_weights(self._model(jax.random.key(seed)))
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = len(self._examples["train"].inputs)
         return weights, rng.integers(rows, size=(self.steps, self.batch_size), dtype=np.int32)

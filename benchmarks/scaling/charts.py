@@ -6,27 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from isozyme.benchmarks.charts.svg import COLOURS, svg
 from isozyme.benchmarks.scaling import journal, lag, workers
-
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")  # Told apart by the colour-blind too.
-_SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "isozyme",
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 
 
 def _figure(path: Path, panels: int, draw: Any) -> None:
-    """Writes an SVG file that depends on nothing but what is drawn."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(4.4 * panels + 0.6, 3.4), layout="constrained")
+    """Panels of one height side by side."""
+    with svg(path, (4.4 * panels + 0.6, 3.4)) as figure:
         draw(figure.subplots(1, panels, squeeze=False)[0])
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def _span(repeats: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +28,7 @@ def draw_workers(path: Path, figures: workers.Figures) -> None:
 
     def draw(panels: Any) -> None:
         counts = np.geomspace(1, 1e8, 400)
-        for colour, seconds in zip(_COLOURS, workers.EVALUATIONS, strict=False):
+        for colour, seconds in zip(COLOURS, workers.EVALUATIONS, strict=False):
             bound = seconds / figures.price
             panels[0].plot(counts, 100 * np.minimum(1.0, bound / counts), color=colour, lw=1, label=f"{seconds:g} s")
             points = [p for p in figures.points if p.seconds == seconds]
@@ -50,9 +37,9 @@ def draw_workers(path: Path, figures: workers.Figures) -> None:
         panels[0].set_title("lines: computed from the controller's time; dots: simulated", fontsize=9)
         panels[0].legend(title="an evaluation takes", fontsize=8, title_fontsize=8, loc="lower left")
         times = np.array(workers.EVALUATIONS)
-        panels[1].plot(times, [figures.bound(t) for t in times], "o-", color=_COLOURS[0], lw=1, ms=4,
+        panels[1].plot(times, [figures.bound(t) for t in times], "o-", color=COLOURS[0], lw=1, ms=4,
                        label="by the controller's time")  # fmt: skip
-        panels[1].plot(times, [figures.bound_on_ray(t) for t in times], "s-", color=_COLOURS[1], lw=1, ms=4,
+        panels[1].plot(times, [figures.bound_on_ray(t) for t in times], "s-", color=COLOURS[1], lw=1, ms=4,
                        label="with the time of Ray's client")  # fmt: skip
         panels[1].axhline(figures.bound_by_memory(), color="black", lw=1, ls=":", label="by 16 GB of memory")
         panels[1].set(xscale="log", yscale="log", xlabel="an evaluation takes [s]", ylabel="workers")
@@ -68,7 +55,7 @@ def draw_lag(path: Path, found: Sequence[lag.Utilisation]) -> None:
     def draw(panels: Any) -> None:
         for axes, asynchronous in zip(panels, (False, True), strict=True):
             shown = [one for one in found if one.asynchronous == asynchronous and one.workers == lag.SHOWN]
-            for colour, marker, one in zip(_COLOURS, "osD^", shown, strict=False):
+            for colour, marker, one in zip(COLOURS, "osD^", shown, strict=False):
                 middle, spread = _span([[100 * u for u in us] for us in one.by_ratio.values()])
                 style = {"color": colour, "marker": marker, "ms": 4, "lw": 1, "capsize": 2}
                 axes.errorbar(list(one.by_ratio), middle, spread, label=one.times, **style)
@@ -87,9 +74,9 @@ def draw_quality(path: Path, found: Sequence[lag.Quality]) -> None:
     def draw(panels: Any) -> None:
         titles = (f"after {lag.TRIALS:,} trials", f"after {lag.UNTIL / 3600:.2g} virtual hours")
         for axes, title, which in zip(panels, titles, ("by_trials", "by_time"), strict=True):
-            for name, colour, marker in (("evolution, in order", _COLOURS[0], "o"),
-                                         ("evolution, asynchronous", _COLOURS[1], "s"),
-                                         ("random search", _COLOURS[2], "^")):  # fmt: skip
+            for name, colour, marker in (("evolution, in order", COLOURS[0], "o"),
+                                         ("evolution, asynchronous", COLOURS[1], "s"),
+                                         ("random search", COLOURS[2], "^")):  # fmt: skip
                 rows = [one for one in found if _kind(one) == name]
                 scores = [lag.interval(getattr(one, which)) for one in rows]
                 style = {"color": colour, "marker": marker, "ms": 4, "lw": 1, "capsize": 2}
@@ -115,7 +102,7 @@ def draw_journal(path: Path, figures: journal.Figures, price: float) -> None:
 
     def draw(panels: Any) -> None:
         (axes,) = panels
-        for colour, number in zip(_COLOURS, (1, 2), strict=False):
+        for colour, number in zip(COLOURS, (1, 2), strict=False):
             rows = [rate for rate in figures.journals if rate.journals == number]
             middle, spread = _span([row.rates for row in rows])
             label = "one journal" if number == 1 else "two journals at once, together"

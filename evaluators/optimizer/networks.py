@@ -7,7 +7,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from equinox import nn
+
+from isozyme.evaluators.optimizer.training import Network
 
 
 class MultiLayerPerceptron(eqx.Module):
@@ -101,3 +104,20 @@ NETWORKS: dict[str, Callable[..., Any]] = {
     "cnn": ConvolutionalNetwork,
     "transformer": Transformer,
 }
+
+
+def as_network(model: eqx.Module) -> Network:
+    """A model as a function of its tensors."""
+    arrays, static = eqx.partition(model, eqx.is_array)
+    tensors, tree = jax.tree.flatten(arrays)
+
+    def logits(tensors: list[jax.Array], inputs: jax.Array) -> jax.Array:
+        return jax.vmap(eqx.combine(jax.tree.unflatten(tree, tensors), static))(inputs)
+
+    return Network(tuple(t.shape for t in tensors), logits)
+
+
+def flat_weights(model: eqx.Module) -> np.ndarray:
+    """All parameters end to end, in the order of the network's tensors, float32 [parameters]."""
+    leaves = jax.tree.leaves(eqx.filter(model, eqx.is_array))
+    return np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in leaves])

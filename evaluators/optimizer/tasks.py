@@ -6,7 +6,7 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.evaluators.datasets import Examples, check_available, full_name, load
-from isozyme.evaluators.optimizer.training import Batches, Network
+from isozyme.evaluators.optimizer.training import Batches
 from isozyme.evaluators.protocol import DataUnavailable
 from isozyme.hashing import digest
 
@@ -68,6 +68,8 @@ class LoadedTask:
     def __init__(self, task: Task, seed: int, download: bool) -> None:
         import jax.numpy as jnp
 
+        from isozyme.evaluators.optimizer.networks import as_network
+
         self.task = task
         self._seed = seed
         arrays = load(task.data, task.context, task.held_rows, download)
@@ -77,19 +79,7 @@ class LoadedTask:
         self.classes = arrays["train"].classes
         self.data_version = full_name(task.data, download)
         self._starts: dict[int, Start] = {}
-        self.network = self._network()
-
-    def _network(self) -> Network:
-        import equinox as eqx
-        import jax
-
-        arrays, static = eqx.partition(self._model(0), eqx.is_array)
-        tensors, tree = jax.tree.flatten(arrays)
-
-        def logits(tensors: list[jax.Array], inputs: jax.Array) -> jax.Array:
-            return jax.vmap(eqx.combine(jax.tree.unflatten(tree, tensors), static))(inputs)
-
-        return Network(tuple(t.shape for t in tensors), logits)
+        self.network = as_network(self._model(0))
 
     def batches(self, split: str, repeat: int, share: float) -> tuple[np.ndarray, Batches]:
         """Initial weights and batches of one training run.
@@ -111,15 +101,12 @@ class LoadedTask:
     def start(self, repeat: int) -> Start:
         """Initial weights and the order of examples of one repeat."""
         if repeat not in self._starts:
-            import equinox as eqx
-            import jax
+            from isozyme.evaluators.optimizer.networks import flat_weights
 
             rng = np.random.Generator(np.random.PCG64(self._derive(repeat)))
             rows = len(self._examples["train"].inputs)
             order = rng.integers(rows, size=(self.task.steps, self.task.batch_size), dtype=np.int32)
-            leaves = jax.tree.leaves(eqx.filter(self._model(repeat), eqx.is_array))
-            weights = np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in leaves])
-            self._starts[repeat] = Start(weights, order)
+            self._starts[repeat] = Start(flat_weights(self._model(repeat)), order)
         return self._starts[repeat]
 
     def _derive(self, repeat: int) -> int:
