@@ -78,6 +78,7 @@ def _figures(comparison: Comparison) -> dict[str, Any]:
     verdicts: Sequence[dict[str, Any]] = [
         {
             "trial": verdict.trial,
+            "tuning": verdict.tuning,
             **{k: v if math.isfinite(v) else None for k, v in verdict.difference._asdict().items()},
             "passed": verdict.passed,
         }

@@ -74,9 +74,9 @@ def _show_funnel(console: Console, experiment: Experiment, closing: Closing) -> 
             f"\nfunnel, rung {one.rung}: {guiding.metric} over that of the best tuned baseline, {one.baseline} "
             f"({guiding.sign * one.cost:.4f}); {one.draws} paired draws, intervals of confidence {one.confidence:g}",
         )
-        table = Table("trial", "mean", "low", "high", "passed")
+        table = Table("trial", "tuned to", "mean", "low", "high", "passed")
         for verdict in one.verdicts:
-            table.add_row(str(verdict.trial), *map(_share, verdict.difference), _passed(verdict))
+            table.add_row(str(verdict.trial), verdict.tuning, *map(_share, verdict.difference), _passed(verdict))
         console.print(table)
     if closing.comparisons and best(closing.comparisons) is None:
         _print(console, "nothing beat the tuned baseline; the winner is the best of them on the selection split")

@@ -4,12 +4,13 @@ Lion (arXiv 2302.06675; lion.md, section 7) took what it had found on its proxy 
 times the cost. Here both sides are evaluated with the same seeds, and moving on takes an interval below the baseline.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyglove as pg
 
-from isozyme.evaluators.protocol import Evaluator, Outcome, Status, stages_of
+from isozyme.evaluators.protocol import Evaluator, stages_of
 from isozyme.hashing import digest
 from isozyme.search.assessment import Assessor, behaviour
 from isozyme.search.executors import Executor, SetupFailed
@@ -64,11 +65,13 @@ class Verdict(NamedTuple):
 
     Attributes:
       trial: its number.
+      tuning: which of the space's tunings of the candidate it is, empty where the space has none.
       difference: the interval of its cost over the baseline's, as a share of that; below 0 is better.
       passed: whether it moves on.
     """
 
     trial: int
+    tuning: str
     difference: Interval
     passed: bool
 
@@ -104,9 +107,9 @@ class Comparison(NamedTuple):
 class Funnel(pg.Object):
     """What the finalists of a run go through before one of them is called the winner.
 
-    On each rung the space's baselines are tuned, on the split that guides a search; the best of them and the candidates
-    then meet on the selection split over fresh paired draws. A candidate moves on if the interval of its relative
-    difference to the baseline lies below 0.
+    On each rung the space's baselines and the candidates are tuned, on the split that guides a search; the best of the
+    baselines and the candidates then meet on the selection split over fresh paired draws. A candidate moves on if the
+    interval of its relative difference to the baseline lies below 0.
     """
 
     rungs: list[Rung]
@@ -155,15 +158,19 @@ class Funnel(pg.Object):
     def _compare(
         self, rung: Rung, trials: Sequence[Trial], draws: range, assessor: Assessor, objective: Objective
     ) -> Comparison:
-        name, baseline = _tuned(rung, assessor, objective)
-        table = costs(assessor, [baseline, *(t.candidate for t in trials)], draws, "selection", objective)
+        space = assessor.space
+        named = baselines(space)
+        (name,) = _tuned([named], assessor, objective)
+        if name is None:
+            raise SetupFailed(f"funnel: on rung {rung.name} no baseline is scored: {_why(named, assessor, objective)}")
+        tuned, candidates = _tuned_candidates([trial.candidate for trial in trials], assessor, objective)
+        table = costs(assessor, [named[name], *candidates], draws, "selection", objective)
         intervals = [interval(row, self.confidence) for row in relative(table[1:], table[0])]
         order = sorted(range(len(trials)), key=lambda i: intervals[i].mean)
         passed = [i for i in order if intervals[i].high < 0.0][: rung.keep]
-        verdicts = tuple(Verdict(trials[i].number, intervals[i], i in passed) for i in order)
-        source = assessor.space.to_source(baseline)
+        verdicts = tuple(Verdict(trials[i].number, tuned[i], intervals[i], i in passed) for i in order)
         cost = float(table[0].mean())
-        return Comparison(rung.name, len(draws), self.confidence, name, source, cost, verdicts)
+        return Comparison(rung.name, len(draws), self.confidence, name, space.to_source(named[name]), cost, verdicts)
 
 
 def best(comparisons: Sequence[Comparison]) -> int | None:
@@ -180,22 +187,31 @@ def baselines(space: Space) -> Mapping[str, Any]:
     return getattr(space, "baselines", None) or space.references
 
 
-def _tuned(rung: Rung, assessor: Assessor, objective: Objective) -> tuple[str, Any]:
-    """The best baseline on the split 'search', with the first draw."""
-    named = baselines(assessor.space)
-    outcomes = assessor.assess(list(named.values()), "search")
-    scored = {
-        name: objective.cost(o.metrics)
-        for name, o in zip(named, outcomes, strict=True)
-        if o.status is Status.OK and objective.metric in o.metrics
-    }
-    if not scored:
-        raise SetupFailed(f"funnel: on rung {rung.name} no baseline is scored: {_why(outcomes, objective)}")
-    name = min(scored, key=scored.__getitem__)
-    return name, named[name]
+def _tuned_candidates(
+    candidates: Sequence[Any], assessor: Assessor, objective: Objective
+) -> tuple[Sequence[str], Sequence[Any]]:
+    """Names and candidates of the best tunings; the candidates themselves where the space cannot tune them."""
+    tunings = getattr(assessor.space, "tunings", None)
+    if tunings is None:
+        return [""] * len(candidates), candidates
+    choices = [tunings(candidate) for candidate in candidates]
+    names = [name or next(iter(one)) for name, one in zip(_tuned(choices, assessor, objective), choices, strict=True)]
+    return names, [one[name] for name, one in zip(names, choices, strict=True)]
 
 
-def _why(outcomes: Sequence[Outcome], objective: Objective) -> str:
-    if not outcomes:
+def _tuned(choices: Sequence[Mapping[str, Any]], assessor: Assessor, objective: Objective) -> list[str | None]:
+    """The name of the best of each on the split 'search', with the first draw; None where none has a score."""
+    everything = [candidate for named in choices for candidate in named.values()]
+    scores = iter(costs(assessor, everything, [0], "search", objective)[:, 0])
+    found: list[str | None] = []
+    for named in choices:
+        cost, name = min(((next(scores), name) for name in named), default=(math.inf, None))
+        found.append(name if cost < math.inf else None)
+    return found
+
+
+def _why(named: Mapping[str, Any], assessor: Assessor, objective: Objective) -> str:
+    if not named:
         return "the space has neither baselines nor references"
-    return outcomes[0].reason or f"its evaluator has no metric {objective.metric!r}"
+    (outcome,) = assessor.assess([next(iter(named.values()))], "search")  # From the journal.
+    return outcome.reason or f"its evaluator has no metric {objective.metric!r}"

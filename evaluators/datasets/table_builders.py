@@ -88,7 +88,7 @@ class IsozymeFlights(_Table):
         frame["late"] = frame["arr_delay"] > 15
         frame["date"] = [f"{month}-{day}" for month, day in zip(frame["month"], frame["day"], strict=True)]
         dates = importlib.import_module("pandas").to_datetime(frame[["year", "month", "day"]])
-        frame["weekday"] = dates.dt.dayofweek
+        frame["weekday"] = dates.dt.day_of_week
         return frame
 
 

@@ -13,7 +13,7 @@ from isozyme.evaluators.optimizer.tasks import LoadedTask, Task
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.evaluators.seeds import repeats
 
-_VERSION = "optimizer-2"
+_VERSION = "optimizer-3"
 
 
 @pg.members(

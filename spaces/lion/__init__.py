@@ -4,7 +4,7 @@ from isozyme.spaces.lion.execution import FlatLayout, step_function
 from isozyme.spaces.lion.export import to_optax
 from isozyme.spaces.lion.graph import Graph, build
 from isozyme.spaces.lion.lowering import Lowered
-from isozyme.spaces.lion.named import NAMED
+from isozyme.spaces.lion.named import NAMED, adamw
 from isozyme.spaces.lion.operations import OPERATIONS
 from isozyme.spaces.lion.program import Program, Statement, remove_dead
 from isozyme.spaces.lion.simplification import simplify
@@ -19,6 +19,7 @@ __all__ = [
     "OptimizerPrograms",
     "Program",
     "Statement",
+    "adamw",
     "build",
     "remove_dead",
     "simplify",

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyglove as pg
 
-from isozyme.spaces.lion import export, graph, lowering, mutation, probe, reductions, simplification, source
-from isozyme.spaces.lion.named import BASELINES, NAMED
+from isozyme.spaces.lion import export, graph, lowering, mutation, probe, reductions, simplification, source, tuning
+from isozyme.spaces.lion.named import NAMED
 from isozyme.spaces.lion.operations import OPERATIONS
 from isozyme.spaces.lion.program import Program, check, live_statements
 from isozyme.spaces.protocol import InvalidCandidate
@@ -55,13 +55,18 @@ class OptimizerPrograms(pg.Object):
 
     @property
     def references(self) -> Mapping[str, Program]:
-        """AdamW and Lion as published, and the start where it is neither."""
-        return {"adamw": NAMED["adamw"], "lion": NAMED["lion"], "start": self._start}
+        """The start where it has no name, and AdamW and Lion as published."""
+        start = {} if self.start in ("adamw", "lion") else {"start": self._start}
+        return {**start, "adamw": NAMED["adamw"], "lion": NAMED["lion"]}
 
     @property
     def baselines(self) -> Mapping[str, Program]:
         """AdamW over a grid of learning rates and weight decays."""
-        return BASELINES
+        return tuning.BASELINES
+
+    def tunings(self, candidate: Program) -> Mapping[str, Program]:
+        """The program at a tenth to ten times its rate."""
+        return tuning.tunings(candidate)
 
     def initial(self, rng: np.random.Generator) -> Program:
         """The start, for every member of the first population."""

@@ -90,6 +90,7 @@ def test_the_winner_has_beaten_the_tuned_baseline(closed: Closed) -> None:
     assert [verdict["trial"] for verdict in second["verdicts"]] == passed
     (best,) = second["verdicts"]
     assert best["passed"]
+    assert all(verdict["tuning"].startswith("rate × ") for verdict in (*first["verdicts"], best))
     assert best["low"] < best["mean"] < best["high"] < 0
     assert closed.card["trial"] == best["trial"]
     assert f"winner: trial {best['trial']}, as found in" in closed.ended.out

@@ -104,12 +104,19 @@ def trials(*candidates: Bits) -> list[Trial]:
     return [Trial(number, candidate, (), Status.OK, None) for number, candidate in enumerate(candidates)]
 
 
-def run(folder: Any, funnel: Funnel, found: list[Trial], seed: int = 0, looks: int | None = None) -> Any:
+def run(
+    folder: Any,
+    funnel: Funnel,
+    found: list[Trial],
+    seed: int = 0,
+    looks: int | None = None,
+    space: Baselined = SPACE,
+) -> Any:
     """What a funnel makes of candidates, with the journal of a folder; on each rung interrupted after so many looks."""
     folder.mkdir(exist_ok=True)
     journal = Journal.open(folder)
     try:
-        assessor = Assessor(SPACE, journal, Limited(Noisy(), seed, 0), 1)
+        assessor = Assessor(space, journal, Limited(Noisy(), seed, 0), 1)
         return funnel.run(found, assessor, lambda evaluator: Limited(evaluator, seed, looks), LOSS)
     finally:
         journal.close()
@@ -174,8 +181,28 @@ def test_nothing_beats_the_baseline(tmp_path):
     funnel = Funnel([Rung("B", Noisy()), Rung("C", Noisy())])
     (first,) = run(tmp_path, funnel, trials(WORSE, bits(3, 2)))
     assert best([first]) is None
-    assert first.verdicts[0] == (1, (0.0, 0.0, 0.0), False)
+    assert first.verdicts[0] == (1, "", (0.0, 0.0, 0.0), False)
     assert funnel.rungs[1].evaluator.evaluated == []
+
+
+@dataclass(frozen=True)
+class Tunable(Baselined):
+    """Each candidate may also be taken with the first half of another."""
+
+    def tunings(self, candidate: Bits) -> Mapping[str, Bits]:
+        return {f"first {ones}": (*bits(ones, 0)[:5], *candidate[5:]) for ones in (0, 3, 5)}
+
+
+def test_candidates_are_tuned_like_the_baselines(tmp_path):
+    """On the search split: WORSE does not pass by itself, at its best it does. What fails everywhere has a name too."""
+    funnel = Funnel([Rung("B", Noisy(fails=[3, 6, 8]))])
+    (found,) = run(tmp_path, funnel, trials(WORSE, bits(2, 3)), space=Tunable())
+    assert [(v.trial, v.tuning, v.passed) for v in found.verdicts] == [(0, "first 5", True), (1, "first 0", False)]
+    selected = {(candidate, draw) for _, _, candidate, split, draw in asked(funnel) if split == "selection"}
+    assert {candidate for candidate, _ in selected} == {bits(3, 2), bits(5, 2), bits(0, 3)}
+    searched = Counter(candidate for _, _, candidate, split, _ in asked(funnel) if split == "search")
+    assert set(searched.values()) == {1}
+    assert len(searched) == 2 + 6 - 1  # The better baseline is a tuning of WORSE as well.
 
 
 def test_a_candidate_that_fails_does_not_pass(tmp_path):
@@ -200,8 +227,9 @@ def test_a_finished_funnel_needs_no_evaluator(tmp_path):
     assert len(other.rungs[0].evaluator.evaluated) == 2 + 3 * 8
 
 
-def test_a_killed_funnel_goes_on(tmp_path):
+def test_a_killed_funnel_goes_on(tmp_path, monkeypatch):
     """Interrupted again and again on both rungs, it evaluates nothing twice, and comes out the same."""
+    monkeypatch.setattr("isozyme.search.executors._SHARE", 0.0)  # A look is one evaluation, however fast.
     found = trials(WORSE, BETTER, bits(4, 4))
     whole, funnel = (Funnel([Rung("B", Noisy()), Rung("C", Noisy())]) for _ in range(2))
     expected = run(tmp_path / "whole", whole, found)
@@ -266,3 +294,19 @@ def test_baselines_of_optimizer_programs():
     assert NAMED["adamw"] == space.baselines["adamw, rate 0.001, decay 0.01"]
     assert [space.validate(one) for one in space.baselines.values()] == [None] * 15
     assert len({numeric_key(space, one) for one in space.baselines.values()}) == 15
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_tunings_of_optimizer_programs(name):
+    """The update alone is scaled, also where a state is returned under its name; the program itself is among them."""
+    space, program = OptimizerPrograms(), NAMED[name]
+    update, _, second = program.returns
+    for one in (program, program._replace(returns=(update, update, second)), program._replace(returns=(update,) * 3)):
+        found = space.tunings(one)
+        assert found["rate × 1"] == one
+        for factor in (0.1, 0.3, 1, 3, 10):
+            tuned = found[f"rate × {factor}"]
+            assert space.validate(tuned) is None
+            assert tuned.returns[1:] == one.returns[1:]
+            (before,), (after,) = space.probe(one), space.probe(tuned)
+            np.testing.assert_allclose(after[0], factor * before[0])  # Later weights have moved by other updates.
