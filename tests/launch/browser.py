@@ -22,14 +22,19 @@ PLUGIN = "isozyme_pareto"
 PATIENCE = 60  # seconds; nothing here takes a fifth of it
 
 
+def missing_plugin() -> str | None:
+    """Why TensorBoard would not show the tab, or None."""
+    if not any(entry.name == PLUGIN for entry in entry_points(group="tensorboard_plugins")):
+        return "the installed isozyme has no tab: pip install -e ."
+    return None
+
+
 def missing() -> str | None:
     """Why no browser test can run here, or None."""
     for program in ("chromium", "chromedriver"):
         if shutil.which(program) is None:
             return f"no {program}: apt-get install chromium chromium-driver"
-    if not any(entry.name == PLUGIN for entry in entry_points(group="tensorboard_plugins")):
-        return "the installed isozyme has no tab: pip install -e ."
-    return None
+    return missing_plugin()
 
 
 def screenshots() -> Path:
@@ -108,6 +113,7 @@ class Tab:
 
     def open(self) -> None:
         """Opens TensorBoard at the tab, and enters its frame."""
+        self.driver.get("about:blank")  # Else another fragment of the same page would be the same page.
         self.driver.get(f"{self.address}/#{PLUGIN}")
         self.driver.switch_to.default_content()
         self.wait(lambda: self.driver.execute_script("return document.querySelector('iframe') !== null"))
@@ -139,6 +145,14 @@ class Tab:
     def find(self, selector: str) -> Any:
         """An element of the tab."""
         return self.driver.find_element("css selector", selector)
+
+    def finds(self, selector: str) -> list[Any]:
+        """All such elements of the tab."""
+        return self.driver.find_elements("css selector", selector)
+
+    def settle(self) -> None:
+        """Waits until what was asked for is here and drawn."""
+        self.driver.execute_async_script("isozymePareto.settled().then(arguments[0])")
 
     def click_trial(self, run: str, trial: int) -> None:
         """Moves the pointer to where a trial is drawn, and presses it."""

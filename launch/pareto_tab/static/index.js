@@ -165,6 +165,12 @@ class Tab {
     return this._refreshing;
   }
 
+  /** Resolves once what has been asked for is here and drawn. */
+  async settled() {
+    while (this._refreshing) await this._refreshing;
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  }
+
   async _refresh() {
     if (performance.now() - this._listed > LOOK_FOR_RUNS) await this._list();
     const runs = [...this.chosen].map((name) => this.runs.get(name)).filter((run) => run && !run.error);

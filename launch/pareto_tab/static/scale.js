@@ -63,8 +63,8 @@ export function rangeOf(front, columns, sign) {
   sample.sort((a, b) => a - b);
   const inside = front.filter(Number.isFinite);
   if (sample.length) {
-    const cut = Math.ceil(sample.length * 0.03);
-    const kept = sign > 0 ? sample.slice(0, sample.length - cut || 1) : sample.slice(Math.min(cut, sample.length - 1));
+    const cut = Math.floor(sample.length * 0.03);
+    const kept = sign > 0 ? sample.slice(0, sample.length - cut) : sample.slice(cut);
     inside.push(kept[0], kept[kept.length - 1]);
   }
   if (!inside.length) return null;

@@ -1,7 +1,10 @@
 // What a script may ask the tab: `window.isozymePareto` in the tab's frame, read-only. Tests ask it, and so may anyone who
 // automates the page.
 
-/** Publishes `state()`, a plain copy of what is drawn, and `where(run, trial)`, its pixel in the frame or null. */
+/**
+ * Publishes `state()`, a plain copy of what is drawn; `points(run)`, all trials of a run; `where(run, trial)`, a trial's
+ * pixel in the frame or null; `settled()`, a promise kept when what was asked for is here and drawn.
+ */
 export function publish(tab) {
   const chart = tab.chart;
   const point = (run, position) => ({
@@ -33,6 +36,7 @@ export function publish(tab) {
       const run = tab.runs.get(name);
       return run ? Array.from({length: run.count}, (_, position) => point(run, position)) : [];
     },
+    settled: () => tab.settled(),
     where: (name, trial) => {
       const run = tab.runs.get(name), position = run?.position(trial);
       return position === undefined ? null : chart.where(run, position);
