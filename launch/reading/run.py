@@ -54,16 +54,25 @@ class RunReader:
         connection = database.connect_to_read(path)
         try:
             yield connection
-        except (sqlite3.DatabaseError, ValueError, TypeError, OverflowError) as error:
+        except sqlite3.DatabaseError as error:
             raise database.reported(path, error) from None
         finally:
             connection.close()
 
+    @contextmanager
+    def journal(self) -> Iterator[Journal]:
+        """The journal, open to read within a `with` block."""
+        with self._open() as connection:
+            yield Journal(connection, self.folder / FILE)
+
     def columns(self) -> Columns:
         """All trials so far; only those that have come since the last call are read."""
         with self._lock, self._open() as connection:
-            for first, last in self._table.missing:
-                self._table.add(connection.execute(columns.QUERY, (first, last)))
+            try:
+                for first, last in self._table.missing:
+                    self._table.add(connection.execute(columns.QUERY, (first, last)))
+            except (ValueError, TypeError, OverflowError) as error:
+                raise database.reported(self.folder / FILE, error) from None
             return self._table.columns()
 
     def front(self, columns: Columns, metrics: Sequence[str] | None = None) -> np.ndarray:
@@ -90,8 +99,8 @@ class RunReader:
 
     def seconds(self, columns: Columns) -> np.ndarray:
         """When each trial was finished: float64, seconds since the run began, pauses between sessions left out."""
-        with self._open() as connection:
-            found = [(began, seen) for began, seen, _ in Journal(connection, self.folder / FILE).sessions()]
+        with self.journal() as journal:
+            found = [(began, seen) for began, seen, _ in journal.sessions()]
         finished = columns.finished
         if not found or not len(columns):
             return finished - finished.min(initial=np.inf)
