@@ -12,7 +12,7 @@ import pyglove as pg
 import pytest
 from conftest import Finished
 from journal_helpers import add, failed, run_folder, scored
-from launch_helpers import LION, REPORT, jsonl, launch, query
+from launch_helpers import LION, OWN_CONFIG, REPORT, assert_usage_error, jsonl, launch, query, run
 
 from isozyme.evaluators.protocol import Status
 from isozyme.launch import report
@@ -242,6 +242,20 @@ def test_a_config_names_a_space_of_ones_own(tmp_path: Path) -> None:
     assert pg.eq(space_of(reader, config, [], [("space.max_statements", "30")]), space)
     with pytest.raises(UsageError, match="its space is not that of"):
         space_of(reader, config, [], [])
+
+
+def test_export_from_a_space_of_ones_own(tmp_path: Path) -> None:
+    """The run folder does not bring its class back by itself; the config does."""
+    config, folder, to = tmp_path / "mine.py", tmp_path / "run", tmp_path / "to"
+    own = "class Mine(OptimizerPrograms):\n    pass\n\n\ndef experiment("
+    config.write_text(OWN_CONFIG.replace("def experiment(", own).replace("=OptimizerPrograms()", "=Mine()"))
+    ended = run(f"--config={config}", f"--workdir={folder}", "--workers=0", "--config.budget.trials=2")
+    assert ended.code == 0, ended.err
+    words = ["isozyme_config_mine.Mine", "give --config"]
+    assert_usage_error(launch(REPORT, "export", str(folder), "1", f"--to={to}"), words)
+    ended = launch(REPORT, "export", str(folder), "1", f"--to={to}", f"--config={config}")
+    assert (ended.code, ended.err) == (0, "")
+    assert "def optimizer(" in (to / "optimizer.py").read_text()
 
 
 def test_an_invalid_candidate_is_not_exported(tmp_path: Path, call: Call) -> None:
