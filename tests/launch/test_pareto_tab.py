@@ -59,7 +59,7 @@ def _write_run(folder: Path, trials: Sequence[Trial]) -> None:
 
 
 def _hostile() -> list[Trial]:
-    texts = {"operator": MARKUP, "note": MARKUP, "worker": MARKUP}
+    texts: dict[str, Any] = {"operator": MARKUP, "note": MARKUP, "worker": MARKUP}
     parent = _trial(0, 0.5, candidate=MARKUP, **texts)
     child = _trial(1, 0.4, candidate=f"{MARKUP}\n-- changed", **texts)
     child.parents = (0,)

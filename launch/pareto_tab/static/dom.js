@@ -47,3 +47,10 @@ export function shown(value) {
   const size = Math.abs(value);
   return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(3) : String(Number(value.toPrecision(5)));
 }
+
+/** A number beside an axis, short: 0.25, 20,000, 1e7. */
+export function brief(value) {
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-3 && size < 1e6)) return shown(value);
+  return value.toExponential(3).replace(/\.?0*e/, 'e').replace('e+', 'e');
+}

@@ -26,6 +26,7 @@ class Tab {
     this.view = this.time = this.selected = this.card = null;
     this.wanted = new Set();
     this.problem = '';
+    this.times = {first: null, all: null, drawing: null}; // milliseconds since the frame began, and of the last drawing
     this._listed = -Infinity;
     this._refreshing = null;
     this.slider = new Slider((time) => this._set({time}));
@@ -57,6 +58,14 @@ class Tab {
   }
 
   draw() {
+    const began = performance.now();
+    this._draw();
+    this.times.drawing = performance.now() - began;
+    if (this.chart.picture.layers.size) this.times.first ??= performance.now();
+    if (this.ready) this.times.all ??= performance.now();
+  }
+
+  _draw() {
     const scene = this.scene(), {page} = this;
     const looks = new Map(scene.runs.map(({run, hue, shape}) => [run.name, {hue, shape}]));
     fillRuns(page.runs, [...this.runs.values()], looks, (name, on) => this._choose(name, on));

@@ -71,12 +71,12 @@ export function beside(picture, scene, selected, key) {
   const [dx, dy] = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[key];
   let best = null;
   for (const [run, {scored, failed}] of picture.layers) {
+    const xs = run.column(scene.axes.x.metric), ys = run.column(scene.axes.y.metric);
     for (const cells of [scored, failed]) {
       for (const first of cells.head) {
         for (let position = first; position >= 0; position = cells.next[position]) {
-          const place = placeOf(picture, scene, run, position);
-          const ahead = (place.x - from.x) * dx + (place.y - from.y) * dy;
-          const aside = Math.abs((place.x - from.x) * dy) + Math.abs((place.y - from.y) * dx);
+          const x = picture.scales.x.at(xs[position]) - from.x, y = picture.scales.y.at(ys[position]) - from.y;
+          const ahead = x * dx + y * dy, aside = Math.abs(x * dy) + Math.abs(y * dx);
           if (ahead >= STEP && aside <= ahead && (!best || ahead + aside < best.distance)) best = {run, position, distance: ahead + aside};
         }
       }

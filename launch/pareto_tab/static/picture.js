@@ -1,6 +1,6 @@
 // Draws the scene on a canvas: axes, trials as a density or as single marks, fronts, and the strip of failures.
 
-import {shown} from './dom.js';
+import {brief, shown} from './dom.js';
 import {CELL, sorted} from './layers.js';
 import {Scale, isWide, rangeOf, widened} from './scale.js';
 import {palette, ramp} from './theme.js';
@@ -106,14 +106,14 @@ export class Picture {
       const x = Math.round(this.scales.x.at(value)) + 0.5;
       context.moveTo(x, top);
       context.lineTo(x, bottom);
-      context.fillText(shown(value), x, bottom + 16);
+      context.fillText(brief(value), x, bottom + 16);
     }
     context.textAlign = 'right';
     for (const value of this.scales.y.ticks(height / 60)) {
       const y = Math.round(this.scales.y.at(value)) + 0.5;
       context.moveTo(left, y);
       context.lineTo(left + width, y);
-      context.fillText(shown(value), left - 8, y + 4);
+      context.fillText(brief(value), left - 8, y + 4);
     }
     context.stroke();
     const title = ({metric, sign}, names) => (sign > 0 ? `${names[0]} better   ${metric}` : `${metric}   better ${names[1]}`);
@@ -222,9 +222,9 @@ export class Picture {
     if (!scale) return;
     context.fillStyle = this.colours.faint;
     context.textAlign = 'left';
-    context.fillText(shown(scale.low), from, 30);
+    context.fillText(brief(scale.low), from, 30);
     context.textAlign = 'right';
-    context.fillText(shown(scale.high), from + length, 30);
+    context.fillText(brief(scale.high), from + length, 30);
     context.fillStyle = this.colours.ink;
     context.fillText(`${metric} (${sign > 0 ? 'less' : 'more'} is better) `, from - 6, 16);
   }

@@ -1,8 +1,9 @@
-// From values to pixels: ranges that a few extreme trials cannot spoil, linear or logarithmic scales, ticks.
+// From values to pixels: ranges that extreme trials cannot spoil, linear or logarithmic scales, ticks.
 
 const MARGIN = 0.06;
 const LOGARITHMIC_FROM = 1000; // largest over smallest value of a range
 const SAMPLE = 4000;
+const ENOUGH = 8; // values from which some can be called unusual
 
 /** An axis: `at(value)` is the pixel of a value, `value(pixel)` the inverse. */
 export class Scale {
@@ -62,13 +63,18 @@ export function rangeOf(front, columns, sign) {
   }
   sample.sort((a, b) => a - b);
   const inside = front.filter(Number.isFinite);
-  if (sample.length) {
-    const cut = Math.floor(sample.length * 0.03);
-    const kept = sign > 0 ? sample.slice(0, sample.length - cut) : sample.slice(cut);
-    inside.push(kept[0], kept[kept.length - 1]);
-  }
+  if (sample.length) inside.push(...usual(sign > 0 ? sample : sample.map((value) => -value).reverse()).map((value) => sign * value));
   if (!inside.length) return null;
   return {low: inside.reduce((a, b) => Math.min(a, b)), high: inside.reduce((a, b) => Math.max(a, b))};
+}
+
+/** The best and the worst usual one of sorted costs: no further out than the box of the middle half reaches five times. */
+function usual(costs) {
+  const at = (share) => costs[Math.floor(share * (costs.length - 1))];
+  const [low, high] = [at(0.25), at(0.75)];
+  const fence = costs.length >= ENOUGH && high > low ? high + 5 * (high - low) : Infinity;
+  const limit = Math.min(fence, costs.length >= ENOUGH ? at(0.98) : Infinity);
+  return [costs[0], costs.findLast((value) => value <= limit)];
 }
 
 /** Whether a range is better shown on a logarithmic scale. */

@@ -26,7 +26,7 @@ export function publish(tab) {
   };
   const api = {
     state: () => ({
-      ready: Boolean(tab.ready), problem: tab.problem, axes: structuredClone(tab.axes), time: tab.time, view: structuredClone(tab.view),
+      ready: Boolean(tab.ready), times: {...tab.times}, problem: tab.problem, axes: structuredClone(tab.axes), time: tab.time, view: structuredClone(tab.view),
       theme: document.documentElement.dataset.theme, spoken: chart.spoken.textContent,
       runs: tab.axes ? tab.scene().runs.map(described) : [],
       selected: tab.selected && {run: tab.selected.run.name, trial: tab.selected.run.trial.data[tab.selected.position]},

@@ -1,6 +1,6 @@
 // Hypervolume of each run, against evaluations and against time.
 
-import {drawing, element, refill, shown} from './dom.js';
+import {brief, drawing, element, refill, shown} from './dom.js';
 import {Scale} from './scale.js';
 
 const SIZE = {width: 460, height: 190, left: 56, right: 12, top: 10, bottom: 40};
@@ -26,8 +26,8 @@ function chart(entries, unit, read) {
   const x = new Scale(0, most(0) * 1.02, left, width - right), y = new Scale(0, most(1) * 1.05, height - bottom, top);
   const words = lines.map(({run, control, line}) => `${run.name}${control ? ' (control)' : ''} ${shown(line[line.length - 1][1])}`).join(', ');
   const picture = drawing('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `Hypervolume against ${unit}; at the end: ${words || 'none yet'}`});
-  for (const value of y.ticks(4)) picture.append(rule(left, y.at(value), width - right, y.at(value)), text(left - 6, y.at(value) + 4, 'end', shown(value)));
-  for (const value of x.ticks(5)) picture.append(text(x.at(value), height - bottom + 16, 'middle', shown(value)));
+  for (const value of y.ticks(4)) picture.append(rule(left, y.at(value), width - right, y.at(value)), text(left - 6, y.at(value) + 4, 'end', brief(value)));
+  for (const value of x.ticks(5)) picture.append(text(x.at(value), height - bottom + 16, 'middle', brief(value)));
   picture.append(text((left + width - right) / 2, height - 6, 'middle', unit, 'title'));
   for (const {line, hue, control} of lines) {
     const path = line.map(([a, b], k) => (k ? `H${x.at(a).toFixed(1)}V${y.at(b).toFixed(1)}` : `M${x.at(a).toFixed(1)} ${y.at(b).toFixed(1)}`)).join('');
