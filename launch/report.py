@@ -4,7 +4,7 @@ python launch/report.py COMMAND RUN …, for instance
 
 python launch/report.py front runs/demo             the Pareto front as a table
 python launch/report.py front runs/demo --jsonl     the same for programs: one JSON object a line
-python launch/report.py show runs/demo 17           all about trial 17
+python launch/report.py show runs/demo 340          all about trial 340
 python launch/report.py html runs/demo              a page to share
 """
 

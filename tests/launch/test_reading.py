@@ -4,6 +4,8 @@ import dataclasses
 import json
 import math
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -77,6 +79,33 @@ def test_rows_in_any_order_are_read_once_each(numbers: list[int], cuts: list[int
             assert columns.metrics.get("loss", np.empty(0)).tolist() == seen
             assert [columns.position(n) for n in seen] == list(range(len(seen)))
             assert columns.trial[columns.order].tolist() == sorted(seen)
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from journal_helpers import add, scored
+for first in range(0, 2000, 8):
+    add(Path(sys.argv[1]), *[scored(first + i, first, i) for i in (3, 1, 0, 2, 7)])
+    if first:
+        add(Path(sys.argv[1]), *[scored(first - 8 + i, first - 8, i) for i in (6, 5, 4)])
+"""
+
+
+def test_a_reader_follows_a_writer(folder: Path) -> None:
+    """Another process writes, with gaps that are filled later, while this one looks again and again."""
+    Journal.open(folder).close()
+    writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(folder)], cwd=Path(__file__).parent)
+    reader, sizes, running = RunReader(folder), list[int](), True
+    while running:
+        running = writer.poll() is None
+        sizes.append(len(reader.columns()))
+    assert writer.wait() == 0
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) > 5
+    columns, rows = reader.columns(), query(folder, "SELECT trial, json_extract(metrics, '$.score') FROM trials")
+    assert sorted(zip(columns.trial.tolist(), columns.metrics["score"].tolist(), strict=True)) == rows
+    assert len(rows) == 1997  # Three of the last eight never came.
 
 
 def test_nothing_new_is_nothing_to_do(folder: Path) -> None:
