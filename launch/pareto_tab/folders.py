@@ -31,9 +31,13 @@ class Open(NamedTuple):
 
 
 class Folders:
-    """Finds run folders and opens them; threads may share it."""
+    """Finds run folders and opens them; threads may share it.
 
-    def __init__(self, logdir: Path) -> None:
+    Args:
+      logdir: below which they are looked for, or None: there are none then, as with `--logdir_spec`.
+    """
+
+    def __init__(self, logdir: Path | None) -> None:
         self._logdir, self._lock = logdir, Lock()
         self._found: dict[str, Path] = {}
         self._looked = -_LOOK_EVERY
@@ -43,7 +47,7 @@ class Folders:
         """Run folders by their path below the log folder, in the order of these; looked for every few seconds."""
         with self._lock:
             if time.monotonic() - self._looked >= _LOOK_EVERY:
-                self._found = _find(self._logdir)
+                self._found = _find(self._logdir) if self._logdir is not None else {}
                 self._looked = time.monotonic()
             return self._found
 

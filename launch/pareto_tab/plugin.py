@@ -23,7 +23,7 @@ class ParetoPlugin(base_plugin.TBPlugin):
     def __init__(self, context: base_plugin.TBContext) -> None:
         from isozyme.launch.pareto_tab.folders import Folders
 
-        self._folders = Folders(Path(context.logdir or "."))
+        self._folders = Folders(Path(context.logdir).expanduser() if context.logdir else None)
 
     def is_active(self) -> bool:
         """Whether there is any run folder."""

@@ -44,7 +44,7 @@ def _trial(number: int, loss: float | None, length: float = 3.0, **other: Any) -
     return Trial(number=number, parents=(), status=status, metrics=metrics, **(values | other))
 
 
-def _write_run(folder: Path, trials: Sequence[Trial]) -> None:
+def _write_run(folder: Path, trials: Sequence[Trial], arrived: int | None = None) -> None:
     folder.mkdir()
     record = {
         "format": 1,
@@ -55,7 +55,7 @@ def _write_run(folder: Path, trials: Sequence[Trial]) -> None:
     }
     (folder / "experiment.json").write_text(json.dumps(record))
     with contextlib.closing(Journal.open(folder)) as journal:
-        journal.add(trials, str)
+        journal.add(trials, str, arrived)
 
 
 def _hostile() -> list[Trial]:
@@ -79,6 +79,8 @@ def logs(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ended.code == 0, ended.err
     _write_run(folder / "growing", [_trial(n, 1.0 / (n + 1), 3.0 + n % 5) for n in range(FIRST)])
     _write_run(folder / HOSTILE, _hostile())
+    finished_in = [_trial(n, loss) for n, loss in [(3, 0.5), (0, 0.7), (2, 0.2), (1, 0.3)]]
+    _write_run(folder / "own" / "asynchronous", finished_in, arrived=0)
     (folder / "damaged").mkdir()
     (folder / "damaged" / "experiment.json").write_text("{")
     (folder / "damaged" / "trials.db").write_text("")
@@ -118,7 +120,7 @@ def test_tensorboard_lists_the_tab(server: str) -> None:
 def test_runs_are_listed_by_what_they_are(server: str) -> None:
     """Random search is the control; what cannot be read says why, and hides no other run."""
     runs = {found["name"]: found for found in browser.ask(server, "runs")["runs"]}
-    assert set(runs) == {"lion", "own/random", "growing", HOSTILE, "damaged"}
+    assert set(runs) == {"lion", "own/random", "own/asynchronous", "growing", HOSTILE, "damaged"}
     assert {name for name, found in runs.items() if found.get("control")} == {"own/random"}
     assert runs["lion"]["search"] == "RegularizedEvolution"
     assert [o["metric"] for o in runs["lion"]["objectives"]] == [o.metric for o in OBJECTIVES]
@@ -155,6 +157,14 @@ def test_the_history_of_the_front_is_that_of_the_journal(server: str, logs: Path
     for time in range(0, TRIALS + 1, 5):
         shown = [n for n, entered, left in stays if entered < time and (left is None or left >= time)]
         assert sorted(shown) == _front(logs / "lion", time, objectives)
+
+
+def test_an_asynchronous_run_goes_by_arrival(server: str) -> None:
+    """Trials were fed back in another order than that of their numbers; the slider counts them as they came."""
+    answer = browser.ask(server, "front", run="own/asynchronous", metric=["loss"], direction=["minimize"])
+    assert list(zip(answer["trial"], answer["entered"], answer["left"], strict=True)) == [(3, 0, 2), (2, 2, None)]
+    points = browser.ask(server, "points", run="own/asynchronous")
+    assert dict(zip(points["trial"], points["order"], strict=True)) == {3: 0, 0: 1, 2: 2, 1: 3}
 
 
 @pytest.mark.parametrize(
@@ -313,6 +323,49 @@ def test_the_slider_shows_the_front_as_it_was(tab: Tab, only: Callable[[str], No
     assert 1 in seen
     assert TRIALS in seen
     assert len(seen) == 5
+
+
+def test_a_third_metric_is_part_of_the_front(tab: Tab, only: Callable[[str], None], logs: Path) -> None:
+    """It is shown by colour; with it gone, the front is that of two metrics again."""
+    only("lion")
+    for metric, objectives in [("state_bytes", OBJECTIVES), ("", OBJECTIVES[:2])]:
+        _choose(tab, "z-metric", metric)
+        tab.wait(lambda: (tab.state()["axes"]["z"] or {"metric": ""})["metric"] == metric)  # noqa: B023
+        tab.settle()
+        assert tab.run("lion")["front"] == _front(logs / "lion", TRIALS, objectives)
+
+
+def test_a_direction_can_be_turned(tab: Tab, only: Callable[[str], None], logs: Path) -> None:
+    """Any metric can be an axis, and more of it be better."""
+    only("lion")
+    _choose(tab, "y-metric", "accuracy")
+    _choose(tab, "y-sign", "-1")
+    tab.settle()
+    assert tab.run("lion")["front"] == _front(logs / "lion", TRIALS, [Maximize("accuracy", 0.0), OBJECTIVES[1]])
+
+
+def _choose(tab: Tab, key: str, value: str) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    Select(tab.find(f"[data-key={key}]")).select_by_value(value)
+    tab.settle()
+
+
+def test_a_dragged_box_is_looked_at_closely(tab: Tab, only: Callable[[str], None]) -> None:
+    """What is outside is counted; a key shows everything again."""
+    from selenium.webdriver import ActionChains
+
+    only("lion")
+    before = tab.run("lion")["drawn"]
+    stage = tab.find(".stage")
+    ActionChains(tab.driver).drag_and_drop_by_offset(stage, 150, -120).perform()
+    tab.wait(lambda: tab.state()["view"])
+    tab.settle()
+    closer = tab.run("lion")["drawn"]
+    assert closer["scored"] < before["scored"]
+    assert closer["scored"] + closer["outside"] == before["scored"] + before["outside"]
+    tab.press("0")
+    tab.wait(lambda: tab.state()["view"] is None)
 
 
 def test_new_trials_arrive_while_the_tab_is_open(tab: Tab, only: Callable[[str], None], logs: Path) -> None:

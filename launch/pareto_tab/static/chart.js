@@ -1,8 +1,9 @@
 // The picture with its pointer and its keys: hovering tells, a click or Enter opens, dragging zooms.
 
 import {element, shown} from './dom.js';
+import {mark} from './marks.js';
 import {along, beside, placeOf, under} from './nearest.js';
-import {Picture, mark} from './picture.js';
+import {Picture} from './picture.js';
 
 const ARROWS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'];
 const DRAG = 6; // pixels from which a click is a drag
@@ -24,13 +25,24 @@ export class Chart {
     this.stage = element(
       'div',
       {
-        class: 'stage', tabindex: '0', role: 'application', 'aria-roledescription': 'scatter chart of trials',
-        'aria-label': 'Pareto front', 'aria-describedby': 'chart-help', 'data-key': 'stage',
-        onpointerdown: (event) => this._press(event), onpointermove: (event) => this._move(event),
-        onpointerup: (event) => this._release(event), onpointerleave: () => this._hover(null),
-        ondblclick: () => this._on.onzoom(null), onkeydown: (event) => this._key(event),
+        class: 'stage',
+        tabindex: '0',
+        role: 'application',
+        'aria-roledescription': 'scatter chart of trials',
+        'aria-label': 'Pareto front',
+        'aria-describedby': 'chart-help',
+        'data-key': 'stage',
+        onpointerdown: (event) => this._press(event),
+        onpointermove: (event) => this._move(event),
+        onpointerup: (event) => this._release(event),
+        onpointerleave: () => this._hover(null),
+        onpointercancel: () => (this._pressed = this._dragged = null),
+        ondblclick: () => this._on.onzoom(null),
+        onkeydown: (event) => this._key(event),
       },
-      this._canvas, this._above, this._tip,
+      this._canvas,
+      this._above,
+      this._tip,
     );
     this.root = element('div', {class: 'chart'}, this.stage, this._help, this.spoken);
     this.picture = new Picture(this._canvas);
@@ -54,8 +66,11 @@ export class Chart {
 
   /** A trial in words, with the metrics of the picture. */
   words({run, position}) {
-    const values = Object.values(this.scene.axes).filter(Boolean).map(({metric}) => `${metric} ${shown(run.column(metric)[position])}`);
-    const status = run.statuses[run.status.data[position]], reason = run.reasons[run.reason.data[position]];
+    const values = Object.values(this.scene.axes)
+      .filter(Boolean)
+      .map(({metric}) => `${metric} ${shown(run.column(metric)[position])}`);
+    const status = run.statuses[run.status.data[position]],
+      reason = run.reasons[run.reason.data[position]];
     const front = this.scene.runs.find((one) => one.run === run)?.front.includes(position);
     const parts = [`trial ${run.trial.data[position]} of ${run.name}`, ...new Set(values)];
     if (front) parts.push('on the front');
@@ -87,8 +102,9 @@ export class Chart {
     const [from, to] = [this._pressed, this._local(event)];
     this._pressed = this._dragged = null;
     if (!from || !this.scene) return;
-    if (Math.abs(to.x - from.x) > DRAG && Math.abs(to.y - from.y) > DRAG) this._on.onzoom(this._between(from, to));
-    else {
+    const [wide, high] = [Math.abs(to.x - from.x) > DRAG, Math.abs(to.y - from.y) > DRAG];
+    if (wide && high) this._on.onzoom(this._between(from, to));
+    else if (!wide && !high) {
       const found = under(this.picture, this.scene, to.x, to.y);
       if (found) {
         this._on.onselect(found);
@@ -107,8 +123,12 @@ export class Chart {
   }
 
   _zoom(factor) {
-    const {left, top, width, height} = this.picture.area, {selected} = this.scene;
-    const at = (selected && placeOf(this.picture, this.scene, selected.run, selected.position)) ?? {x: left + width / 2, y: top + height / 2};
+    const {left, top, width, height} = this.picture.area,
+      {selected} = this.scene;
+    const at = (selected && placeOf(this.picture, this.scene, selected.run, selected.position)) ?? {
+      x: left + width / 2,
+      y: top + height / 2,
+    };
     const corner = (x, y) => ({x: at.x + (x - at.x) * factor, y: at.y + (y - at.y) * factor});
     this._on.onzoom(this._between(corner(left, top), corner(left + width, top + height)));
   }
@@ -138,14 +158,18 @@ export class Chart {
 
   /** Rings around the selected and the hovered trial, and the box that is being dragged. */
   _mark() {
-    const ratio = window.devicePixelRatio || 1, {width, height} = this._canvas;
+    const ratio = window.devicePixelRatio || 1,
+      {width, height} = this._canvas;
     Object.assign(this._above, {width, height});
     const context = this._above.getContext('2d');
     context.scale(ratio, ratio);
     const colours = this.picture.colours;
     if (!this.scene || !this.picture.scales || !colours) return;
     context.lineWidth = 2;
-    for (const [found, colour] of [[this.scene.selected, colours.accent], [this._hovered, colours.ink]]) {
+    for (const [found, colour] of [
+      [this.scene.selected, colours.accent],
+      [this._hovered, colours.ink],
+    ]) {
       const place = found && placeOf(this.picture, this.scene, found.run, found.position);
       if (!place) continue;
       context.strokeStyle = colour;
@@ -156,13 +180,19 @@ export class Chart {
     if (this._pressed && this._dragged) {
       context.strokeStyle = colours.accent;
       context.lineWidth = 1;
-      context.strokeRect(this._pressed.x, this._pressed.y, this._dragged.x - this._pressed.x, this._dragged.y - this._pressed.y);
+      context.strokeRect(
+        this._pressed.x,
+        this._pressed.y,
+        this._dragged.x - this._pressed.x,
+        this._dragged.y - this._pressed.y,
+      );
     }
     this._tell();
   }
 
   _tell() {
-    const found = this._hovered, place = found && placeOf(this.picture, this.scene, found.run, found.position);
+    const found = this._hovered,
+      place = found && placeOf(this.picture, this.scene, found.run, found.position);
     this._tip.hidden = !place;
     if (!place) return;
     this._tip.textContent = this.words(found);

@@ -10,9 +10,15 @@ export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'function') made.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value === true ? '' : value);
+    else if (value !== false && value !== null && value !== undefined)
+      made.setAttribute(name, value === true ? '' : value);
   }
-  made.append(...children.flat().filter((child) => child !== null).map((child) => (typeof child === 'number' ? `${child}` : child)));
+  made.append(
+    ...children
+      .flat()
+      .filter((child) => child !== null)
+      .map((child) => (typeof child === 'number' ? `${child}` : child)),
+  );
   return made;
 }
 
@@ -52,5 +58,8 @@ export function shown(value) {
 export function brief(value) {
   const size = Math.abs(value);
   if (size === 0 || (size >= 1e-3 && size < 1e6)) return shown(value);
-  return value.toExponential(3).replace(/\.?0*e/, 'e').replace('e+', 'e');
+  return value
+    .toExponential(3)
+    .replace(/\.?0*e/, 'e')
+    .replace('e+', 'e');
 }

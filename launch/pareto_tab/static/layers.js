@@ -25,7 +25,8 @@ class Cells {
     this.counts[cell]++;
     this.next[position] = this.head[cell];
     this.head[cell] = position;
-    if (z === z) { // Not NaN.
+    if (z === z) {
+      // Not NaN.
       this.sums[cell] += z;
       this.known[cell]++;
     }
@@ -35,12 +36,15 @@ class Cells {
   /** Calls `visit(position)` for the trials in the cells around a point. */
   around(x, y, radius, visit) {
     const [left, top] = [x - this.area.left, y - this.area.top];
-    const first = Math.max(0, Math.floor((left - radius) / CELL)), last = Math.min(this.columns - 1, Math.floor((left + radius) / CELL));
-    const high = Math.max(0, Math.floor((top - radius) / CELL)), low = Math.min(this.rows - 1, Math.floor((top + radius) / CELL));
+    const first = Math.max(0, Math.floor((left - radius) / CELL)),
+      last = Math.min(this.columns - 1, Math.floor((left + radius) / CELL));
+    const high = Math.max(0, Math.floor((top - radius) / CELL)),
+      low = Math.min(this.rows - 1, Math.floor((top + radius) / CELL));
     for (let row = high; row <= low; row++) {
       for (let column = first; column <= last; column++) {
         let position = this.head[row * this.columns + column];
-        for (let looked = 0; position >= 0 && looked < SEARCHED; looked++, position = this.next[position]) visit(position);
+        for (let looked = 0; position >= 0 && looked < SEARCHED; looked++, position = this.next[position])
+          visit(position);
       }
     }
   }
@@ -49,7 +53,8 @@ class Cells {
   each(visit) {
     for (let cell = 0; cell < this.counts.length; cell++) {
       if (!this.counts[cell]) continue;
-      const x = this.area.left + (cell % this.columns) * CELL, y = this.area.top + Math.floor(cell / this.columns) * CELL;
+      const x = this.area.left + (cell % this.columns) * CELL,
+        y = this.area.top + Math.floor(cell / this.columns) * CELL;
       visit(x, y, this.counts[cell], this.known[cell] ? this.sums[cell] / this.known[cell] : NaN);
     }
   }
@@ -71,17 +76,24 @@ export function reasonKey(status, reason) {
  * @returns {Object} cells of scored and of failed trials, positions without place, counts.
  */
 export function sorted(run, scales, area, metrics, time, wanted) {
-  const ok = run.statuses.indexOf('ok'), width = run.reasons.length + 1;
+  const ok = run.statuses.indexOf('ok'),
+    width = run.reasons.length + 1;
   const failures = new Uint32Array(run.statuses.length * width);
   const drawn = Uint8Array.from(failures, (_, i) => {
-    const status = run.statuses[Math.floor(i / width)], reason = run.reasons[(i % width) - 1] ?? '';
+    const status = run.statuses[Math.floor(i / width)],
+      reason = run.reasons[(i % width) - 1] ?? '';
     return wanted.has(reasonKey(status, reason)) ? 1 : 0;
   });
   const [xs, ys, zs] = [metrics.x, metrics.y, metrics.z].map((name) => (name ? run.column(name) : null));
-  const scored = new Cells(area, run.count), failed = new Cells(area, run.count), strip = [];
+  const scored = new Cells(area, run.count),
+    failed = new Cells(area, run.count),
+    strip = [];
   const [order, status, reason] = [run.order.data, run.status.data, run.reason.data];
-  const right = area.left + area.width, bottom = area.top + area.height;
-  let trials = 0, feasible = 0, outside = 0;
+  const right = area.left + area.width,
+    bottom = area.top + area.height;
+  let trials = 0,
+    feasible = 0,
+    outside = 0;
   for (let i = 0; i < run.count; i++) {
     if (order[i] >= time) continue;
     trials++;
@@ -97,8 +109,10 @@ export function sorted(run, scales, area, metrics, time, wanted) {
       if (!fine) strip.push(i);
       continue;
     }
-    const x = scales.x.at(xs[i]), y = scales.y.at(ys[i]);
-    if (x >= area.left && x <= right && y >= area.top && y <= bottom) (fine ? scored : failed).add(i, x, y, zs ? zs[i] : NaN);
+    const x = scales.x.at(xs[i]),
+      y = scales.y.at(ys[i]);
+    if (x >= area.left && x <= right && y >= area.top && y <= bottom)
+      (fine ? scored : failed).add(i, x, y, zs ? zs[i] : NaN);
     else outside++;
   }
   const counts = new Map();

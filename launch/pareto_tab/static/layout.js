@@ -14,16 +14,29 @@ export function layout(chart, slider) {
   const volume = part('div', {class: 'volume'});
   const card = part('aside', {class: 'card', 'aria-labelledby': 'card-title', hidden: true});
   const reset = element('button', {class: 'reset', type: 'button', hidden: true}, 'show everything');
-  const controls = element('span', {class: 'quiet', hidden: true}, 'dashed: random search, the control');
+  const volumeNote = element('span', {class: 'quiet'});
   const sidebar = element(
-    'nav', {class: 'sidebar', 'aria-label': 'what is shown'},
-    element('h2', {}, 'Runs'), runs, element('h2', {}, 'Axes'), axes, element('h2', {}, 'Failures'), failures,
+    'nav',
+    {class: 'sidebar', 'aria-label': 'what is shown'},
+    element('h2', {}, 'Runs'),
+    runs,
+    element('h2', {}, 'Axes'),
+    axes,
+    element('h2', {}, 'Failures'),
+    failures,
   );
   const main = element(
-    'main', {},
-    problem, element('div', {class: 'above'}, note, reset), chart.root, slider.root,
-    element('h2', {}, 'Hypervolume', controls), volume, element('h2', {}, 'Front'), element('div', {class: 'scrolls'}, front),
+    'main',
+    {},
+    problem,
+    element('div', {class: 'above'}, note, reset),
+    chart.root,
+    slider.root,
+    element('h2', {}, 'Hypervolume', volumeNote),
+    volume,
+    element('h2', {}, 'Front'),
+    element('div', {class: 'scrolls'}, front),
   );
   const root = element('div', {class: 'tab'}, sidebar, main, card);
-  return {root, runs, axes, failures, problem, note, front, volume, controls, card, reset};
+  return {root, runs, axes, failures, problem, note, front, volume, volumeNote, card, reset};
 }

@@ -19,7 +19,8 @@ export function under(picture, scene, x, y) {
   const look = (run, position, bonus) => {
     const place = placeOf(picture, scene, run, position);
     const distance = place ? Math.hypot(place.x - x, place.y - y) : Infinity;
-    if (distance <= REACH && (!best || distance - bonus < best.distance)) best = {run, position, distance: distance - bonus};
+    if (distance <= REACH && (!best || distance - bonus < best.distance))
+      best = {run, position, distance: distance - bonus};
   };
   for (const {run, front} of scene.runs) for (const position of front) look(run, position, 4);
   for (const [run, {scored, failed}] of picture.layers) {
@@ -59,8 +60,18 @@ export function along(scene, selected, key) {
     index = filled[(filled.indexOf(index) + step + filled.length) % filled.length];
     step = 0;
   }
-  const front = fronts[index], last = front.length - 1;
-  const target = key === 'Home' ? 0 : key === 'End' ? last : before < 0 ? (step < 0 ? last : 0) : Math.min(Math.max(before + step, 0), last);
+  const front = fronts[index],
+    last = front.length - 1;
+  const target =
+    key === 'Home'
+      ? 0
+      : key === 'End'
+        ? last
+        : before < 0
+          ? step < 0
+            ? last
+            : 0
+          : Math.min(Math.max(before + step, 0), last);
   return {run: scene.runs[index].run, position: front[Math.min(target, last)]};
 }
 
@@ -71,13 +82,17 @@ export function beside(picture, scene, selected, key) {
   const [dx, dy] = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[key];
   let best = null;
   for (const [run, {scored, failed}] of picture.layers) {
-    const xs = run.column(scene.axes.x.metric), ys = run.column(scene.axes.y.metric);
+    const xs = run.column(scene.axes.x.metric),
+      ys = run.column(scene.axes.y.metric);
     for (const cells of [scored, failed]) {
       for (const first of cells.head) {
         for (let position = first; position >= 0; position = cells.next[position]) {
-          const x = picture.scales.x.at(xs[position]) - from.x, y = picture.scales.y.at(ys[position]) - from.y;
-          const ahead = x * dx + y * dy, aside = Math.abs(x * dy) + Math.abs(y * dx);
-          if (ahead >= STEP && aside <= ahead && (!best || ahead + aside < best.distance)) best = {run, position, distance: ahead + aside};
+          const x = picture.scales.x.at(xs[position]) - from.x,
+            y = picture.scales.y.at(ys[position]) - from.y;
+          const ahead = x * dx + y * dy,
+            aside = Math.abs(x * dy) + Math.abs(y * dx);
+          if (ahead >= STEP && aside <= ahead && (!best || ahead + aside < best.distance))
+            best = {run, position, distance: ahead + aside};
         }
       }
     }

@@ -2,25 +2,13 @@
 
 import {brief, shown} from './dom.js';
 import {CELL, sorted} from './layers.js';
+import {cross, legend, mark} from './marks.js';
 import {Scale, isWide, rangeOf, widened} from './scale.js';
 import {palette, ramp} from './theme.js';
 
 const SINGLE_MARKS = 4000; // trials; more are drawn as a density
 const STRIP = 18; // pixels
 const COLOURS = 48;
-
-/** The path of a run's mark; runs differ in shape as well as in colour. */
-export function mark(context, shape, x, y, size) {
-  context.moveTo(x + size, y);
-  if (shape === 0) context.arc(x, y, size, 0, 2 * Math.PI);
-  else {
-    const corners = [[], [45, 135, 225, 315], [90, 210, 330], [0, 90, 180, 270]][shape];
-    const points = corners.map((degrees) => [x + 1.25 * size * Math.cos((degrees * Math.PI) / 180), y - 1.25 * size * Math.sin((degrees * Math.PI) / 180)]);
-    context.moveTo(...points[points.length - 1]);
-    for (const point of points) context.lineTo(...point);
-    context.closePath();
-  }
-}
 
 /** Where everything is: areas, scales and, after a drawing, the sorted trials of each run. */
 export class Picture {
@@ -34,7 +22,8 @@ export class Picture {
    * @param {Object} scene runs (each with `run`, `front`, `hue`, `shape`), axes, view, time, wanted.
    */
   draw(scene) {
-    const {clientWidth: width, clientHeight: height} = this._canvas, ratio = window.devicePixelRatio || 1;
+    const {clientWidth: width, clientHeight: height} = this._canvas,
+      ratio = window.devicePixelRatio || 1;
     if (this._canvas.width !== Math.round(width * ratio) || this._canvas.height !== Math.round(height * ratio)) {
       this._canvas.width = Math.round(width * ratio);
       this._canvas.height = Math.round(height * ratio);
@@ -53,7 +42,8 @@ export class Picture {
     if (this.area.width < 40 || this.area.height < 40 || !this.scales) return;
     this._axes(context, scene);
     const metrics = Object.fromEntries(['x', 'y', 'z'].map((name) => [name, scene.axes[name]?.metric]));
-    for (const one of scene.runs) this.layers.set(one.run, sorted(one.run, this.scales, this.area, metrics, scene.time, scene.wanted));
+    for (const one of scene.runs)
+      this.layers.set(one.run, sorted(one.run, this.scales, this.area, metrics, scene.time, scene.wanted));
     context.save();
     context.beginPath();
     context.rect(this.area.left - 7, this.area.top - 7, this.area.width + 14, this.area.height + 14);
@@ -64,12 +54,21 @@ export class Picture {
     for (const one of scene.runs) this._front(context, one, scene);
     context.restore();
     if (this.strip) this._failures(context, scene);
-    if (scene.axes.z) this._legend(context, scene);
+    if (this.scales.z) {
+      const {metric, sign} = scene.axes.z,
+        {left, width} = this.area;
+      const words = `${metric} (${sign > 0 ? 'less' : 'more'} is better)`;
+      legend(context, left + width, Math.min(180, width / 2), this.ramp, this.scales.z, words, this.colours);
+    }
   }
 
   _scales(scene) {
-    const {left, top, width, height} = this.area, found = {};
-    for (const [name, from, to] of [['x', left, left + width], ['y', top + height, top]]) {
+    const {left, top, width, height} = this.area,
+      found = {};
+    for (const [name, from, to] of [
+      ['x', left, left + width],
+      ['y', top + height, top],
+    ]) {
       const axis = scene.axes[name];
       const columns = scene.runs.map(({run}) => run.column(axis.metric).subarray(0, run.count));
       const front = scene.runs.flatMap(({run, front}) => front.map((position) => run.column(axis.metric)[position]));
@@ -82,9 +81,19 @@ export class Picture {
     if (scene.axes.z) {
       const {metric, sign} = scene.axes.z;
       const front = scene.runs.flatMap(({run, front}) => front.map((position) => run.column(metric)[position]));
-      const range = rangeOf(front, scene.runs.map(({run}) => run.column(metric).subarray(0, run.count)), sign);
+      const range = rangeOf(
+        front,
+        scene.runs.map(({run}) => run.column(metric).subarray(0, run.count)),
+        sign,
+      );
       this.ramp = ramp(COLOURS);
-      if (range) found.z = new Scale(...(sign > 0 ? [range.high, range.low] : [range.low, range.high]), 0, COLOURS - 1, range.low > 0 && isWide(range));
+      if (range)
+        found.z = new Scale(
+          ...(sign > 0 ? [range.high, range.low] : [range.low, range.high]),
+          0,
+          COLOURS - 1,
+          range.low > 0 && isWide(range),
+        );
     }
     return found;
   }
@@ -96,7 +105,8 @@ export class Picture {
   }
 
   _axes(context, scene) {
-    const {left, top, width, height} = this.area, bottom = top + height;
+    const {left, top, width, height} = this.area,
+      bottom = top + height;
     context.lineWidth = 1;
     context.strokeStyle = this.colours.grid;
     context.fillStyle = this.colours.faint;
@@ -116,7 +126,8 @@ export class Picture {
       context.fillText(brief(value), left - 8, y + 4);
     }
     context.stroke();
-    const title = ({metric, sign}, names) => (sign > 0 ? `${names[0]} better   ${metric}` : `${metric}   better ${names[1]}`);
+    const title = ({metric, sign}, names) =>
+      sign > 0 ? `${names[0]} better   ${metric}` : `${metric}   better ${names[1]}`;
     context.fillStyle = this.colours.ink;
     context.textAlign = 'center';
     context.fillText(title(scene.axes.x, ['←', '→']), left + width / 2, bottom + 36);
@@ -128,19 +139,21 @@ export class Picture {
   }
 
   _trials(context, {run, hue, shape}, metrics) {
-    const {scored, failed} = this.layers.get(run), shaded = Boolean(this.scales.z);
-    const colour = this.colours.runs[hue], faded = this.dense ? 0.18 : 0.38;
+    const {scored, failed} = this.layers.get(run),
+      shaded = Boolean(this.scales.z);
+    const colour = this.colours.runs[hue],
+      faded = this.dense ? 0.18 : 0.38;
     if (this.dense) {
       const most = Math.log1p(scored.counts.reduce((a, b) => Math.max(a, b), 1));
       context.fillStyle = colour;
       scored.each((x, y, count, mean) => {
         if (shaded) context.fillStyle = this._shade(mean);
         context.globalAlpha = shaded ? 0.75 : faded + (0.7 * Math.log1p(count)) / most;
-        context.fillRect(x, y, CELL - 0.5, CELL - 0.5);
+        context.fillRect(x, y, CELL, CELL);
       });
       context.globalAlpha = 0.6;
       context.fillStyle = this.colours.failed;
-      failed.each((x, y) => context.fillRect(x, y, CELL - 1, CELL - 1));
+      failed.each((x, y) => context.fillRect(x + 1, y + 1, CELL - 2, CELL - 2));
     } else {
       const [xs, ys, zs] = [metrics.x, metrics.y, metrics.z].map((name) => (name ? run.column(name) : null));
       context.globalAlpha = faded;
@@ -162,7 +175,11 @@ export class Picture {
   }
 
   _front(context, {run, front, hue, shape, control}, scene) {
-    const points = front.map((i) => [this.scales.x.at(run.column(scene.axes.x.metric)[i]), this.scales.y.at(run.column(scene.axes.y.metric)[i]), i]);
+    const points = front.map((i) => [
+      this.scales.x.at(run.column(scene.axes.x.metric)[i]),
+      this.scales.y.at(run.column(scene.axes.y.metric)[i]),
+      i,
+    ]);
     points.sort((a, b) => a[0] - b[0]);
     context.strokeStyle = context.fillStyle = this.colours.runs[hue];
     if (!scene.axes.z && points.length) {
@@ -192,7 +209,8 @@ export class Picture {
 
   /** Failures without a place in the picture, by when they came. */
   _failures(context, scene) {
-    const {left, width} = this.area, {top, height} = this.strip;
+    const {left, width} = this.area,
+      {top, height} = this.strip;
     const last = Math.max(1, ...scene.runs.map(({run}) => run.last()));
     this.stripAt = (order) => left + (width * order) / last;
     context.fillStyle = this.colours.faint;
@@ -204,37 +222,14 @@ export class Picture {
     for (const {run} of scene.runs) {
       const counts = new Uint32Array(Math.ceil(width) + 1);
       for (const i of this.layers.get(run).strip) counts[Math.floor(this.stripAt(run.order.data[i]) - left)]++;
+      const most = counts.reduce((a, b) => Math.max(a, b), 2);
       counts.forEach((count, x) => {
-        context.globalAlpha = Math.min(1, 0.35 + 0.15 * count);
+        context.globalAlpha = 0.2 + (0.8 * count) / most;
         if (count) context.fillRect(left + x, top + 2, 1.5, height - 4);
       });
     }
     context.globalAlpha = 1;
   }
-
-  _legend(context, scene) {
-    const {metric, sign} = scene.axes.z, {left, width} = this.area, length = Math.min(180, width / 2);
-    const from = left + width - length, scale = this.scales.z;
-    this.ramp.forEach((colour, k) => {
-      context.fillStyle = colour;
-      context.fillRect(from + (length * k) / COLOURS, 8, length / COLOURS + 0.5, 8);
-    });
-    if (!scale) return;
-    context.fillStyle = this.colours.faint;
-    context.textAlign = 'left';
-    context.fillText(brief(scale.low), from, 30);
-    context.textAlign = 'right';
-    context.fillText(brief(scale.high), from + length, 30);
-    context.fillStyle = this.colours.ink;
-    context.fillText(`${metric} (${sign > 0 ? 'less' : 'more'} is better) `, from - 6, 16);
-  }
-}
-
-function cross(context, x, y) {
-  context.moveTo(x - 3, y - 3);
-  context.lineTo(x + 3, y + 3);
-  context.moveTo(x - 3, y + 3);
-  context.lineTo(x + 3, y - 3);
 }
 
 function all(cells, visit) {

@@ -32,7 +32,7 @@ export class Run {
     this.known = [];
     this.events = {trial: [], entered: [], left: []};
     this.volume = {evaluations: [], seconds: [], value: []};
-    this._front = this._volume = '';
+    this._over = '';
     this._reset([]);
   }
 
@@ -64,7 +64,8 @@ export class Run {
 
   /** One more than the latest moment at which a trial was fed back. */
   last() {
-    for (; this._looked < this.count; this._looked++) this._last = Math.max(this._last, this.order.data[this._looked] + 1);
+    for (; this._looked < this.count; this._looked++)
+      this._last = Math.max(this._last, this.order.data[this._looked] + 1);
     return this._last;
   }
 
@@ -81,8 +82,13 @@ export class Run {
     const names = [...new Set([...Object.keys(this.values), ...metrics.filter((name) => this.has(name))])];
     const before = this.count;
     let anew = names.some((name) => !(name in this.values)); // All columns again: they are to be of one length.
-    for (let more = true; more; ) {
-      const part = await ask('points', {run: this.name, since: anew ? 0 : this.count, edition: this.edition, metric: names});
+    for (let more = true; more;) {
+      const part = await ask('points', {
+        run: this.name,
+        since: anew ? 0 : this.count,
+        edition: this.edition,
+        metric: names,
+      });
       if (anew || part.edition !== this.edition || part.since !== this.count) this._reset(names);
       anew = false;
       this._append(part);
@@ -113,6 +119,7 @@ export class Run {
       this.events = {trial: [], entered: [], left: []};
     }
     this._front = key;
+    this._over = JSON.stringify([metrics, directions]);
   }
 
   /** Fetches the hypervolume, if there are new trials. */
@@ -123,8 +130,9 @@ export class Run {
     this._volume = key;
   }
 
-  /** Positions of the trials on the front once the first `time` trials had been fed back. */
-  frontAt(time) {
+  /** Positions of the trials on the front over some metrics once the first `time` trials had been fed back. */
+  frontAt(time, metrics, directions) {
+    if (this._over !== JSON.stringify([metrics, directions])) return []; // Asked for, and not here yet.
     const {trial, entered, left} = this.events;
     const found = [];
     for (let i = 0; i < trial.length; i++) {

@@ -27,7 +27,9 @@ export class Scale {
 
   /** About `count` round values inside of the range. */
   ticks(count) {
-    return this.logarithmic && this.high / this.low > 10 ? decades(this.low, this.high, count) : steps(this.low, this.high, count);
+    return this.logarithmic && this.high / this.low > 10
+      ? decades(this.low, this.high, count)
+      : steps(this.low, this.high, count);
   }
 }
 
@@ -41,7 +43,8 @@ function steps(low, high, count) {
 }
 
 function decades(low, high, count) {
-  const first = Math.ceil(Math.log10(low)), last = Math.floor(Math.log10(high));
+  const first = Math.ceil(Math.log10(low)),
+    last = Math.floor(Math.log10(high));
   const stride = Math.max(1, Math.ceil((last - first + 1) / Math.max(count, 1)));
   const found = [];
   for (let exponent = first; exponent <= last; exponent += stride) found.push(10 ** exponent);
@@ -63,7 +66,8 @@ export function rangeOf(front, columns, sign) {
   }
   sample.sort((a, b) => a - b);
   const inside = front.filter(Number.isFinite);
-  if (sample.length) inside.push(...usual(sign > 0 ? sample : sample.map((value) => -value).reverse()).map((value) => sign * value));
+  if (sample.length)
+    inside.push(...usual(sign > 0 ? sample : sample.map((value) => -value).reverse()).map((value) => sign * value));
   if (!inside.length) return null;
   return {low: inside.reduce((a, b) => Math.min(a, b)), high: inside.reduce((a, b) => Math.max(a, b))};
 }

@@ -17,17 +17,37 @@ export function publish(tab) {
   const described = ({run, front, hue, control}) => {
     const layer = chart.picture.layers.get(run);
     return {
-      name: run.name, control, hue, loaded: run.count, total: run.total,
+      name: run.name,
+      control,
+      hue,
+      loaded: run.count,
+      total: run.total,
       front: front.map((position) => run.trial.data[position]).sort((a, b) => a - b),
-      drawn: layer ? {trials: layer.trials, scored: layer.scored.total, failed: layer.failed.total, strip: layer.strip.length, outside: layer.outside} : null,
-      failures: layer ? Object.fromEntries([...layer.counts].map(([key, count]) => [key.replace('\n', ': '), count])) : {},
+      drawn: layer
+        ? {
+            trials: layer.trials,
+            scored: layer.scored.total,
+            failed: layer.failed.total,
+            strip: layer.strip.length,
+            outside: layer.outside,
+          }
+        : null,
+      failures: layer
+        ? Object.fromEntries([...layer.counts].map(([key, count]) => [key.replace('\n', ': '), count]))
+        : {},
       hypervolume: run.volume.value.at(-1) ?? null,
     };
   };
   const api = {
     state: () => ({
-      ready: Boolean(tab.ready), times: {...tab.times}, problem: tab.problem, axes: structuredClone(tab.axes), time: tab.time, view: structuredClone(tab.view),
-      theme: document.documentElement.dataset.theme, spoken: chart.spoken.textContent,
+      ready: Boolean(tab.ready),
+      times: {...tab.times},
+      problem: tab.problem,
+      axes: structuredClone(tab.axes),
+      time: tab.time,
+      view: structuredClone(tab.view),
+      theme: document.documentElement.dataset.theme,
+      spoken: chart.spoken.textContent,
       runs: tab.axes ? tab.scene().runs.map(described) : [],
       selected: tab.selected && {run: tab.selected.run.name, trial: tab.selected.run.trial.data[tab.selected.position]},
       card: tab.card && {run: tab.card.run.name, trial: tab.card.trial},
@@ -38,7 +58,8 @@ export function publish(tab) {
     },
     settled: () => tab.settled(),
     where: (name, trial) => {
-      const run = tab.runs.get(name), position = run?.position(trial);
+      const run = tab.runs.get(name),
+        position = run?.position(trial);
       return position === undefined ? null : chart.where(run, position);
     },
   };

@@ -7,12 +7,25 @@ export class Slider {
   constructor(onchange) {
     this._onchange = onchange;
     this._range = element('input', {
-      type: 'range', min: '1', max: '1', value: '1', step: '1', 'aria-label': 'State after so many trials', id: 'time',
+      type: 'range',
+      min: '1',
+      max: '1',
+      value: '1',
+      step: '1',
+      'aria-label': 'State after so many trials',
+      id: 'time',
       oninput: () => this._moved(),
     });
     this._text = element('output', {for: 'time'});
     this._latest = element('button', {type: 'button', onclick: () => onchange(null)}, 'latest');
-    this.root = element('div', {class: 'slider'}, element('label', {for: 'time'}, 'state after'), this._range, this._text, this._latest);
+    this.root = element(
+      'div',
+      {class: 'slider'},
+      element('label', {for: 'time'}, 'state after'),
+      this._range,
+      this._text,
+      this._latest,
+    );
   }
 
   _moved() {

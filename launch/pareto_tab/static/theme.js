@@ -29,13 +29,24 @@ export function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
-    ink: read('ink'), faint: read('faint'), grid: read('grid'), paper: read('paper'), failed: read('failed'), accent: read('accent'),
+    ink: read('ink'),
+    faint: read('faint'),
+    grid: read('grid'),
+    paper: read('paper'),
+    failed: read('failed'),
+    accent: read('accent'),
     runs: Array.from({length: 6}, (_, i) => read(`run-${i}`)),
     font: style.getPropertyValue('font-family'),
   };
 }
 
-const STOPS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]; // viridis
+const STOPS = [
+  [68, 1, 84],
+  [59, 82, 139],
+  [33, 145, 140],
+  [94, 201, 98],
+  [253, 231, 37],
+]; // viridis
 
 /** Colours from the worst to the best value, as many as `count`; readable on light and dark ground. */
 export function ramp(count) {
