@@ -75,12 +75,12 @@ def draw_front(objectives: Sequence[Objective], columns: Columns, front: np.ndar
 
 
 def _limits(scored: np.ndarray, front: np.ndarray) -> tuple[float, float]:
-    """Of an axis: the front and half its width on either side; if it has none, the middle of the others."""
+    """Of an axis: the front and a quarter of its width on either side; if it has none, the middle of the others."""
     low, high = float(front.min()), float(front.max())
     if low == high:
         quarters = np.percentile(scored, [25.0, 75.0])
         low, high = min(low, float(quarters[0])), max(high, float(quarters[1]))
-    margin = 0.5 * (high - low) or abs(high) or 1.0
+    margin = 0.25 * (high - low) or abs(high) or 1.0
     return low - margin, high + margin
 
 

@@ -86,13 +86,15 @@ def _page(reader: RunReader, columns: Columns) -> Element:
 def _summary(reader: RunReader, columns: Columns) -> Iterable[str]:
     objectives = ", ".join(f"{'greatest' if o.sign < 0 else 'least'} {o.metric}" for o in reader.objectives)
     yield f"Search for {objectives}. Seed {reader.seed}."
-    hits = Counter(columns.hits[i] for i in columns.hit[columns.hit >= 0])
-    spared = ", ".join(f"{name} {count}" for name, count in sorted(hits.items()))
+    hit = columns.hit >= 0
+    hits = Counter(columns.hits[i] for i in columns.hit[hit])
+    by_key = f" ({', '.join(f'{name} {count}' for name, count in sorted(hits.items()))})" if hits else ""
+    again = int((hit & columns.evaluated).sum())
     seconds = reader.seconds(columns).max()
     unit, length = unit_of_time(seconds)
     yield (
-        f"{len(columns)} trials in {seconds / length:.1f} {unit}, {int(columns.evaluated.sum())} evaluated, "
-        f"{hits.total()} spared" + (f" ({spared})." if spared else ".")
+        f"{len(columns)} trials in {seconds / length:.1f} {unit}: {int((columns.evaluated & ~hit).sum())} evaluated, "
+        f"{hits.total()} hits{by_key}{f', {again} of them evaluated all the same' if again else ''}."
     )
     statuses = Counter(columns.statuses[i] for i in columns.status)
     yield "How they ended: " + ", ".join(f"{count} {name}" for name, count in statuses.most_common()) + "."

@@ -46,7 +46,7 @@ def facts(card: Card) -> list[tuple[str, str]]:
         "known from": store,
         "audit": "" if card.audit is None else f"evaluated all the same: {card.audit}",
         "cost": f"{card.seconds:.3g} s, {card.cpu_seconds:.3g} CPU s, {card.saved_seconds:.3g} s saved",
-        "worker": f"{card.worker}, {card.attempts} attempts" if card.attempts else "",
+        "worker": card.worker + (f", at attempt {card.attempts}" if card.attempts > 1 else ""),
         "made by": " of ".join(filter(None, [card.operator, ", ".join(map(str, card.parents))])),
         "note": card.note,
         "same behaviour": _some(card.equivalents, card.equivalents_total),
