@@ -57,6 +57,13 @@ export class Chart {
     this._mark();
   }
 
+  /** Marks a trial, or none, and tells of it; the picture below stays as it is. */
+  select(selected) {
+    this.spoken.textContent = selected ? this.words(selected) : 'nothing selected';
+    this.scene.selected = selected;
+    this._mark();
+  }
+
   /** Where a trial is on the page, in pixels of the window; null if it has no place. */
   where(run, position) {
     const place = this.scene && placeOf(this.picture, this.scene, run, position);

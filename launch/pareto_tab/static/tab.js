@@ -138,8 +138,8 @@ export class Tab {
   }
 
   _select(selected) {
-    this.chart.spoken.textContent = selected ? this.chart.words(selected) : 'nothing selected';
-    this._set({selected});
+    this.selected = selected;
+    this.chart.select(selected);
   }
 
   /** Opens the card of a trial of a run. */
