@@ -19,6 +19,7 @@ from isozyme.spaces.protocol import Space
 
 _INITIAL, _RANDOM, _STEPS, _PAIRS = 5, 40, 60, 10
 _HANDFUL = 5  # Mutation has to reach more candidates than these.
+_CHILDREN = ("mutate", "cross", "the operator")
 _LONGEST = 5  # simplifications that are looked at
 
 
@@ -43,8 +44,9 @@ def proposals(space: Space, seed: int) -> Iterator[tuple[str, Any]]:
     yield from (("random", one) for one in made)
     candidate = space.initial(rng)
     for _ in range(_STEPS):
-        candidate = space.mutate(candidate, rng)
-        yield "mutate", candidate
+        child = space.mutate(candidate, rng)
+        yield "mutate", child
+        candidate = child if space.validate(child) is None else candidate
     for name, operator in getattr(space, "operators", {}).items():
         children = [operator(one, rng) for one in made]
         yield from ((f"the operator {name!r}", child) for child in children if child is not None)
@@ -54,8 +56,9 @@ def proposals(space: Space, seed: int) -> Iterator[tuple[str, Any]]:
 
 
 def sample(space: Space) -> list[Any]:
-    """Different candidates: the references and proposals, as they come."""
-    return list(dict.fromkeys([*space.references.values(), *(one for _, one in proposals(space, 0))]))
+    """Different valid candidates: the references and proposals, as they come."""
+    made = dict.fromkeys([*space.references.values(), *(one for _, one in proposals(space, 0))])
+    return [one for one in made if space.validate(one) is None]
 
 
 def _proposes_valid_candidates(space: Space) -> str | None:
@@ -64,7 +67,7 @@ def _proposes_valid_candidates(space: Space) -> str | None:
     named |= {f"baselines[{name!r}]": one for name, one in getattr(space, "baselines", {}).items()}
     for how, candidate in chain(named.items(), proposals(space, 0)):
         reason = space.validate(candidate)
-        if reason is not None:
+        if reason is not None and not (how.startswith(_CHILDREN) and getattr(space, "leaves_itself", False)):
             return f"{how} gives {shown(candidate)}, of which validate says: {reason}"
     return None
 
@@ -74,9 +77,7 @@ def _repeats_itself(space: Space) -> str | None:
     again = list(proposals(space, 0))
     for (how, first), (_, second) in zip(proposals(space, 0), again, strict=True):
         if first != second:
-            return (
-                f"{how} gives {shown(first)}, then {shown(second)} with equal random numbers; are they equal by value?"
-            )
+            return f"{how} gives {shown(first)}, then {shown(second)} with equal random numbers; equal by value?"
         if hash(first) != hash(second):
             return f"{how} gives equal candidates with different hashes, {shown(first)}"
     if [one for _, one in proposals(space, 1)] == [one for _, one in again]:
@@ -96,7 +97,7 @@ def _mutates(space: Space) -> str | None:
             return f"mutate changes the candidate that it is given: {before!r:.80} has become {shown(parent)}"
         unchanged += child == parent
         reached.add(child)
-        parent = child
+        parent = child if space.validate(child) is None else parent
     if unchanged > _STEPS // 2:
         return f"{unchanged} of {_STEPS} children are equal to their parent; expected are at most half of them"
     enough = min(_HANDFUL, (getattr(space, "size", None) or _HANDFUL + 1) - 1)
@@ -245,8 +246,6 @@ def _is_the_same_elsewhere(space: Space) -> str | None:
 ROUNDS: tuple[tuple[Check, ...], ...] = (
     (_proposes_valid_candidates, _repeats_itself, _mutates),
     (_reads_what_it_writes,),
-    (
-        _refuses_nonsense, _has_canonical_forms, _probes, _tells_forms, _lowers, _exports, _offers_sound_parts,
-    ),
+    (_refuses_nonsense, _has_canonical_forms, _probes, _tells_forms, _lowers, _exports, _offers_sound_parts),
     (_is_the_same_elsewhere,),
-)  # fmt: skip
+)

@@ -21,7 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,38 +128,40 @@ def kill_and_resume(hour: Hour) -> str:
     command = [*hour.said("isozyme.launch.run")[0], _OWN_TRIALS]
     see("--workers" in command and command[command.index("--workers") + 1] == "2", f"{command} is not for two workers")
     with _background(hour, command, hour.own) as search:
-        killed_at = _trials(hour, search, 1_000)
+        _trials(hour, search, 1_000)
         search.kill()
         search.wait()
+    before = _rows(hour)
+    killed_at = len(before)
     out = hour.run([*command[:-1], f"--config.budget.trials={killed_at + 1000}"], hour.own)
-    done = _count(hour)
+    after = _rows(hour)
+    done = len(after)
     see(done == killed_at + 1000, f"{killed_at} trials at the kill, {done} in the end")
+    see(before <= after, "trials that were there at the kill are others in the end")
     see("winner: trial" in out, f"the resumed run prints no winner: {out}")
     return f"killed after {killed_at} trials, {done} in the end"
 
 
-def _trials(hour: Hour, search: subprocess.Popen[bytes], enough: int) -> int:
-    """How many trials there are, as soon as there are enough."""
+def _trials(hour: Hour, search: subprocess.Popen[bytes], enough: int) -> None:
+    """Returns as soon as there are enough trials."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline and search.poll() is None:
-        if (found := _count(hour)) >= enough:
-            return found
+        if len(_rows(hour)) >= enough:
+            return
         time.sleep(0.1)
-    raise Failed(f"{_count(hour)} trials, and then the run ended with exit code {search.poll()}")
+    raise Failed(f"{len(_rows(hour))} trials, and then the run ended with exit code {search.poll()}")
 
 
-def _count(hour: Hour) -> int:
+def _rows(hour: Hour) -> set[tuple[Any, ...]]:
+    """All trials of the run so far, as the journal has them."""
     journal = hour.own / "runs" / "formulas" / "trials.db"
     if not journal.exists():
-        return 0
+        return set()
     try:
-        connection = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
-        try:
-            return connection.execute("SELECT count(*) FROM trials").fetchone()[0]
-        finally:
-            connection.close()
+        with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+            return set(connection.execute("SELECT trial, status, candidate, key, metrics FROM trials"))
     except sqlite3.OperationalError:
-        return 0  # Not there yet.
+        return set()  # Not there yet.
 
 
 def export(hour: Hour) -> str:
