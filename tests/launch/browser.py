@@ -115,11 +115,21 @@ class Tab:
         """Opens TensorBoard at the tab, and enters its frame."""
         self.driver.get("about:blank")  # Else another fragment of the same page would be the same page.
         self.driver.get(f"{self.address}/#{PLUGIN}")
+        self.wait(lambda: self.script("return document.querySelector('iframe') !== null"))
+        self._enter()
+
+    def reload(self) -> None:
+        """Loads the frame anew, and leaves the page around it."""
+        self.script("window.isOld = true; location.reload()")
         self.driver.switch_to.default_content()
-        self.wait(lambda: self.driver.execute_script("return document.querySelector('iframe') !== null"))
+        self.wait(lambda: self.script("return !document.querySelector('iframe').contentWindow.isOld"))
+        self._enter()
+
+    def _enter(self) -> None:
+        self.driver.switch_to.default_content()
         self.driver.switch_to.frame(self.driver.find_element("css selector", "iframe"))
-        self.wait(lambda: self.driver.execute_script("return Boolean(window.isozymePareto)"))
-        self.wait(lambda: self.state()["ready"])
+        self.wait(lambda: self.script("return Boolean(window.isozymePareto?.state().ready)"))
+        self.settle()
 
     def state(self) -> dict[str, Any]:
         """What the tab says is drawn."""

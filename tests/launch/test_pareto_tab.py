@@ -218,12 +218,20 @@ def driver() -> Iterator[Any]:
         yield found
 
 
-@pytest.fixture
-def tab(driver: Any, server: str) -> Tab:
-    """The tab, opened anew."""
+@pytest.fixture(scope="module")
+def opened(driver: Any, server: str) -> Tab:
+    """TensorBoard, open at the tab."""
     found = Tab(driver, server)
     found.open()
     return found
+
+
+@pytest.fixture
+def tab(opened: Tab) -> Tab:
+    """The tab as it begins."""
+    opened.script("window.parent.document.body.classList.remove('dark-mode')")
+    opened.reload()
+    return opened
 
 
 @pytest.fixture
@@ -416,6 +424,8 @@ def test_nothing_is_asked_of_another_host(tab: Tab, server: str) -> None:
     assert [address for address in asked if not address.startswith(f"{server}/")] == []
     loaded = tab.script("return performance.getEntriesByType('resource').map(one => one.name)")
     assert [address for address in loaded if not address.startswith(f"{server}/data/plugin/{PLUGIN}/")] == []
+    told = [entry["message"] for entry in tab.driver.get_log("browser") if PLUGIN in entry["message"]]
+    assert [message for message in told if "WebGL" not in message] == []  # Which TensorBoard itself asks for.
 
 
 def test_the_tab_follows_the_theme_of_tensorboard(tab: Tab) -> None:
@@ -431,6 +441,23 @@ def test_the_tab_follows_the_theme_of_tensorboard(tab: Tab) -> None:
     assert [background, ink] != light
     assert _brightness(background) < 60 < 190 < _brightness(ink)
     tab.picture("dark")
+
+
+def test_alone_the_tab_follows_the_system(tab: Tab) -> None:
+    """As a notebook or a bookmark shows it, without TensorBoard's page around."""
+    driver, before = tab.driver, tab.driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    try:
+        dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+        driver.get(f"{tab.address}/data/plugin_entry.html?name={PLUGIN}")
+        tab.wait(lambda: tab.script("return Boolean(window.isozymePareto?.state().ready)"))
+        assert tab.state()["theme"] == "dark"
+        assert tab.state()["runs"]
+    finally:
+        driver.close()
+        driver.switch_to.window(before)
+        driver.switch_to.frame(driver.find_element("css selector", "iframe"))
 
 
 def _brightness(colour: str) -> float:

@@ -21,7 +21,6 @@ export class Chart {
     this._tip = element('div', {class: 'tip', hidden: true, 'aria-hidden': 'true'});
     this._help = element('p', {class: 'unseen', id: 'chart-help'}, HELP);
     this.spoken = element('p', {class: 'unseen', role: 'status', 'aria-live': 'polite', id: 'selected-trial'});
-    this.note = element('p', {class: 'note'});
     this.stage = element(
       'div',
       {
