@@ -293,5 +293,5 @@ class HashForm(Bits):
 
 class SetOrder(Bits):
     def random(self, rng):
-        words = [word for word in {"zero", "one", "two", "three", "four", "five", "six", "seven"}]  # noqa: C416
-        return tuple(int(len(words[int(i)]) > 3) for i in rng.integers(8, size=12))
+        numbers = [int(text) for text in {str(number) for number in range(64)}]
+        return tuple(numbers[int(i)] % 2 for i in rng.integers(64, size=12))
