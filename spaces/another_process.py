@@ -50,7 +50,10 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     if child.returncode != 0:
         last = (child.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {child.returncode}"])[-1]
         raise Unreachable(f"fails in another process: {last}")
-    return pickle.loads(child.stdout)
+    well, told = pickle.loads(child.stdout)
+    if not well:
+        raise Unreachable(f"fails in another process: {told}")
+    return told
 
 
 def answer() -> None:
@@ -59,9 +62,13 @@ def answer() -> None:
     os.dup2(2, 1)  # Whatever is printed there must not get among the answer.
     files, task = pickle.load(sys.stdin.buffer)
     sys.meta_path.append(_Named(files))
-    function, arguments = pickle.loads(task)
+    try:
+        function, arguments = pickle.loads(task)
+        told = True, function(*arguments)
+    except Exception as error:
+        told = False, words(error)
     with output:
-        pickle.dump(function(*arguments), output)
+        pickle.dump(told, output)
 
 
 def _file(name: str, module: Any) -> str | None:
