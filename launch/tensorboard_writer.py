@@ -152,6 +152,8 @@ class TensorBoardWriter:
             for path, value in paths(self._experiment).items()
             if isinstance(value, bool | int | float | str)
         }
+        # Which kinds of parts they are the values of: a control differs in nothing else.
+        values |= {part: type(getattr(self._experiment, part)).__name__ for part in ("space", "evaluator", "search")}
         names = [f"{group}/{o.metric}" for group in ("best", "final") for o in self._experiment.objectives]
         metrics = dict.fromkeys([*names, "front/hypervolume"], 0.0)
         for summary in hparams(values, metrics):
@@ -180,7 +182,7 @@ def _winner(space: Space, closing: Closing, folder: Path) -> str:
     parts = [f"Trial {number}, as found:", _set_off(space.to_source(closing.winner.candidate))]
     if closing.steps:
         parts += ["Simplified:", _set_off(space.to_source(closing.candidate))]
-    return "\n\n".join([*parts, f"Ready to use in {folder}/best/; as found also by", _set_off(command)])
+    return "\n\n".join([*parts, f"Ready to use in {folder}/best/; any trial is exported by", _set_off(command)])
 
 
 def _set_off(text: str) -> str:

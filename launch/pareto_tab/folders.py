@@ -38,14 +38,15 @@ class Folders:
     """
 
     def __init__(self, logdir: Path | None) -> None:
-        self._logdir, self._lock = logdir, Lock()
+        self._logdir = logdir
+        self._finding, self._opening = Lock(), Lock()  # Opening a large journal takes seconds; the list does not wait.
         self._found: dict[str, Path] = {}
         self._looked = -_LOOK_EVERY
         self._open: dict[str, Open] = {}
 
     def names(self) -> dict[str, Path]:
         """Run folders by their path below the log folder, in the order of these; looked for every few seconds."""
-        with self._lock:
+        with self._finding:
             if time.monotonic() - self._looked >= _LOOK_EVERY:
                 self._found = _find(self._logdir) if self._logdir is not None else {}
                 self._looked = time.monotonic()
@@ -61,7 +62,7 @@ class Folders:
         folder = self.names().get(name)
         if folder is None:
             raise UsageError(f"run={name}: no such run below {self._logdir}; the tab lists those there are")
-        with self._lock:
+        with self._opening:
             known = self._open.get(name)
             file = _file(folder)
             if known is None or known.file != file:

@@ -81,6 +81,8 @@ def logs(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write_run(folder / HOSTILE, _hostile())
     finished_in = [_trial(n, loss) for n, loss in [(3, 0.5), (0, 0.7), (2, 0.2), (1, 0.3)]]
     _write_run(folder / "own" / "asynchronous", finished_in, arrived=0)
+    _write_run(folder / "own" / "torn", [_trial(0, 1.0)])
+    (folder / "own" / "torn" / "trials.db").write_bytes(b"SQLite format 3" + bytes(5000))
     (folder / "damaged").mkdir()
     (folder / "damaged" / "experiment.json").write_text("{")
     (folder / "damaged" / "trials.db").write_text("")
@@ -120,7 +122,7 @@ def test_tensorboard_lists_the_tab(server: str) -> None:
 def test_runs_are_listed_by_what_they_are(server: str) -> None:
     """Random search is the control; what cannot be read says why, and hides no other run."""
     runs = {found["name"]: found for found in browser.ask(server, "runs")["runs"]}
-    assert set(runs) == {"lion", "own/random", "own/asynchronous", "growing", HOSTILE, "damaged"}
+    assert set(runs) == {"lion", "own/random", "own/asynchronous", "own/torn", "growing", HOSTILE, "damaged"}
     assert {name for name, found in runs.items() if found.get("control")} == {"own/random"}
     assert runs["lion"]["search"] == "RegularizedEvolution"
     assert [o["metric"] for o in runs["lion"]["objectives"]] == [o.metric for o in OBJECTIVES]
@@ -180,6 +182,7 @@ def test_an_asynchronous_run_goes_by_arrival(server: str) -> None:
         ("card?run=lion&trial=99999", 400, "99999"),
         ("card?run=lion&trial=ten", 400, "trial=ten"),
         ("hypervolume?run=damaged", 400, "damaged"),
+        ("points?run=own/torn", 500, "own/torn/trials.db: damaged"),
     ],
 )
 def test_a_bad_question_is_answered_in_one_line(server: str, route: str, code: int, told: str) -> None:
@@ -414,8 +417,20 @@ def test_markup_in_a_run_does_nothing(tab: Tab, only: Callable[[str], None]) -> 
     tab.picture("markup")
 
 
+def test_what_is_wrong_is_told_in_words(tab: Tab, only: Callable[[str], None]) -> None:
+    """A journal that cannot be read; and with another run, all is well again."""
+    only("own/torn")
+    assert "own/torn/trials.db: damaged" in tab.find("[role=alert]").text
+    tab.picture("damaged")
+    only("growing")
+    assert tab.state()["problem"] == ""
+    assert not tab.find("[role=alert]").is_displayed()
+
+
 def test_nothing_is_asked_of_another_host(tab: Tab, server: str) -> None:
-    """All that the tab and its frame load comes from TensorBoard."""
+    """All that the tab and its frame load comes from TensorBoard, and no policy had to stop anything."""
+    tab.driver.get_log("browser")  # What other tests provoked.
+    tab.reload()
     tab.script("document.querySelector('.front .link').click()")
     tab.wait(lambda: tab.state()["card"])
     asked = [address for address in tab.requests() if PLUGIN in address]

@@ -114,6 +114,7 @@ def test_hparams_name_the_experiment(events: Any) -> None:
     assert values["search.population_size"].number_value == 10
     assert values["evaluator.tasks[0].steps"].number_value == 50
     assert values["space.start"].string_value == "adamw"
+    assert values["search"].string_value == "RegularizedEvolution"
     described = parse(content["_hparams_/experiment"]).experiment
     metrics = {info.name.tag for info in described.metric_infos}
     objectives = ("loss", "live_length", "state_bytes")

@@ -40,6 +40,7 @@ export function fillRuns(parent, runs, looks, onchoose) {
           type: 'checkbox',
           'data-key': run.name,
           checked: Boolean(look),
+          disabled: Boolean(run.error),
           onchange: (event) => onchoose(run.name, event.target.checked),
         }),
         look ? swatch(look) : element('span', {class: 'swatch'}),
