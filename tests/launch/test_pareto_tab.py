@@ -83,6 +83,7 @@ def logs(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write_run(folder / "own" / "asynchronous", finished_in, arrived=0)
     _write_run(folder / "own" / "torn", [_trial(0, 1.0)])
     (folder / "own" / "torn" / "trials.db").write_bytes(b"SQLite format 3" + bytes(5000))
+    _write_run(folder / "own" / "failing", [_trial(n, None, reason=f"gave up after {n} s") for n in range(3)])
     (folder / "damaged").mkdir()
     (folder / "damaged" / "experiment.json").write_text("{")
     (folder / "damaged" / "trials.db").write_text("")
@@ -122,7 +123,16 @@ def test_tensorboard_lists_the_tab(server: str) -> None:
 def test_runs_are_listed_by_what_they_are(server: str) -> None:
     """Random search is the control; what cannot be read says why, and hides no other run."""
     runs = {found["name"]: found for found in browser.ask(server, "runs")["runs"]}
-    assert set(runs) == {"lion", "own/random", "own/asynchronous", "own/torn", "growing", HOSTILE, "damaged"}
+    assert set(runs) == {
+        "lion",
+        "own/random",
+        "own/asynchronous",
+        "own/torn",
+        "own/failing",
+        "growing",
+        HOSTILE,
+        "damaged",
+    }
     assert {name for name, found in runs.items() if found.get("control")} == {"own/random"}
     assert runs["lion"]["search"] == "RegularizedEvolution"
     assert [o["metric"] for o in runs["lion"]["objectives"]] == [o.metric for o in OBJECTIVES]
@@ -415,6 +425,20 @@ def test_markup_in_a_run_does_nothing(tab: Tab, only: Callable[[str], None]) -> 
     assert tab.script("return document.querySelectorAll('img, iframe, b, .tab script').length") == 0
     assert tab.script("return [typeof window.hacked, typeof window.top.hacked]") == ["undefined", "undefined"]
     tab.picture("markup")
+
+
+def test_a_run_that_only_fails_is_shown(tab: Tab, only: Callable[[str], None]) -> None:
+    """Reasons that differ in a number are one; what has no place in the picture is in the strip below it."""
+    only("own/failing")
+    seen = tab.run("own/failing")
+    assert seen["front"] == []
+    assert seen["failures"] == {"crashed: gave up after": 3}
+    assert seen["drawn"]["strip"] == 0
+    tab.script("document.querySelector('.reason.whole input').click()")
+    tab.settle()
+    assert tab.run("own/failing")["drawn"]["strip"] == 3
+    tab.click_trial("own/failing", 1)
+    tab.wait(lambda: tab.state()["card"] == {"run": "own/failing", "trial": 1})
 
 
 def test_what_is_wrong_is_told_in_words(tab: Tab, only: Callable[[str], None]) -> None:

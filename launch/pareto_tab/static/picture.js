@@ -39,7 +39,7 @@ export class Picture {
     this.strip = strip ? {top: height - STRIP - 2, height: STRIP} : null;
     this.layers.clear();
     this.scales = this._scales(scene);
-    if (this.area.width < 40 || this.area.height < 40 || !this.scales) return;
+    if (this.area.width < 40 || this.area.height < 40) return;
     this._axes(context, scene);
     const metrics = Object.fromEntries(['x', 'y', 'z'].map((name) => [name, scene.axes[name]?.metric]));
     for (const one of scene.runs)
@@ -72,8 +72,7 @@ export class Picture {
       const axis = scene.axes[name];
       const columns = scene.runs.map(({run}) => run.column(axis.metric).subarray(0, run.count));
       const front = scene.runs.flatMap(({run, front}) => front.map((position) => run.column(axis.metric)[position]));
-      const natural = rangeOf(front, columns, axis.sign);
-      if (!natural) return null;
+      const natural = rangeOf(front, columns, axis.sign) ?? {low: 0, high: 1}; // Failures are counted all the same.
       const logarithmic = axis.scale === 'auto' ? isWide(natural) : axis.scale === 'log' && natural.low > 0;
       const range = scene.view?.[name] ?? widened(natural, logarithmic);
       found[name] = new Scale(range.low, range.high, from, to, logarithmic && range.low > 0);

@@ -58,7 +58,7 @@ export class Tab {
     const began = performance.now();
     this._draw();
     this.times.drawing = performance.now() - began;
-    if (this.chart.picture.layers.size) this.times.first ??= performance.now();
+    if ([...this.chart.picture.layers.values()].some((layer) => layer.trials)) this.times.first ??= performance.now();
     if (this.ready) this.times.all ??= performance.now();
   }
 
@@ -92,17 +92,23 @@ export class Tab {
       this.open(run, run.trial.data[position]);
     });
     fillVolume(page.volume, scene.runs);
-    const objectives = [...new Set(scene.runs.flatMap(({run}) => run.objectives.map((one) => one.metric)))].join(', ');
-    const control = scene.runs.some((one) => one.control) ? '; dashed: random search, the control' : '';
-    refill(page.volumeNote, objectives + control, () => [`of the objectives ${objectives}${control}`]);
-    const sum = (name) => layers.reduce((total, layer) => total + layer[name], 0);
-    const outside = sum('outside') ? `, ${shown(sum('outside'))} outside of the picture` : '';
-    const nothing = this.ready ? 'no trial has these metrics yet' : 'reading …';
-    const words = layers.length
-      ? `${shown(sum('trials'))} trials, ${shown(sum('feasible'))} scored in full${outside}`
-      : nothing;
-    refill(page.note, words, () => [words]);
+    this._notes(scene, layers);
     page.reset.hidden = !this.view;
+  }
+
+  /** What the picture and the hypervolume are of, in words. */
+  _notes({runs}, layers) {
+    const sum = (name) => layers.reduce((total, layer) => total + layer[name], 0);
+    const loaded = runs.reduce((total, {run}) => total + run.count, 0);
+    const total = runs.reduce((most, {run}) => most + run.total, 0);
+    const parts = [`${shown(sum('trials'))} trials`, `${shown(sum('feasible'))} scored in full`];
+    if (sum('outside')) parts.push(`${shown(sum('outside'))} outside of the picture`);
+    if (loaded < total) parts.push(`reading the other ${shown(total - loaded)} …`);
+    const words = loaded || this.ready ? parts.join(', ') : 'reading …';
+    refill(this.page.note, words, () => [words]);
+    const objectives = [...new Set(runs.flatMap(({run}) => run.objectives.map((one) => one.metric)))].join(', ');
+    const control = runs.some((one) => one.control) ? '; dashed: random search, the control' : '';
+    refill(this.page.volumeNote, objectives + control, () => [`of the objectives ${objectives}${control}`]);
   }
 
   /** The chosen runs that can be read, in the server's order. */
