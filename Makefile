@@ -4,9 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 SCRATCH := .scratch
 STAMP := $(VENV)/.installed
+# What the reference is about: rooms and families whose names are meant to be imported.
+REFERENCE := spaces spaces.exam spaces.lion spaces.tabnas spaces.template evaluators evaluators.protocol \
+	evaluators.exam evaluators.seeds evaluators.datasets evaluators.optimizer evaluators.tabular hashing hashing.policies \
+	hashing.stores hashing.functional_cache search search.exam search.protocol search.feasibility \
+	search.feasibility.additive search.feasibility.chain search.tuning launch.experiment launch.patches
 BENCH_STAMP := $(VENV)/.installed-bench
 
-.PHONY: demo test test-all drill lint bench clean
+.PHONY: demo test test-all drill lint bench docs newcomer clean
 
 demo: $(STAMP)  ## run the main job: discover an optimizer
 	$(BIN)/python launch/run.py --config launch/configs/lion.py:demo --workdir runs/demo
@@ -28,6 +33,12 @@ lint: $(STAMP) $(SCRATCH)/isozyme  ## style, types and the arrows between rooms
 
 bench: $(BENCH_STAMP)  ## all benchmarks, quickly; nothing else should run meanwhile
 	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file --quick || exit 1; done
+
+docs: $(STAMP) $(SCRATCH)/isozyme  ## a reference of public names, made from their docstrings: .scratch/reference/index.html
+	cd $(SCRATCH) && ../$(BIN)/pdoc --docformat google --output-directory reference $(addprefix isozyme.,$(REFERENCE))
+
+newcomer:  ## the first hour, in a fresh clone, with README and docs alone to go by; five minutes
+	$(PYTHON) tests/newcomer.py $(ARGS)
 
 clean:  ## everything that make has made
 	rm -rf $(VENV) $(SCRATCH) build dist *.egg-info

@@ -1,22 +1,77 @@
 """Reads a run folder.
 
-python launch/report.py trials RUN [--jsonl]            all trials
-python launch/report.py front RUN [--jsonl]             the Pareto front
-python launch/report.py history RUN [--jsonl] [--chart=FILE]  how it went: best, hits, time; as a picture too
-python launch/report.py equivalents RUN [--jsonl]       behaviours that were written in several ways
-python launch/report.py equivalents RUN KEY [--jsonl]   the ways in which one of them was written
+python launch/report.py COMMAND RUN …, for instance
+
+python launch/report.py front runs/demo             the Pareto front as a table
+python launch/report.py front runs/demo --jsonl     the same for programs: one JSON object a line
+python launch/report.py show runs/demo 340          all about trial 340
+python launch/report.py html runs/demo              a page to share
 """
 
-import json
-import math
+import argparse
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-_COMMANDS = {"trials": 2, "front": 2, "history": 2, "equivalents": 3}  # words at most
-_CHART = "--chart="
+_CONFIG = "--config."
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells of a mistake in one line, as everything here does."""
+
+    def error(self, message: str) -> NoReturn:
+        from isozyme.launch.errors import UsageError
+
+        raise UsageError(f"{message}; {self.format_usage().strip()}; RUN is a run folder")
+
+
+def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
+    """The parser, and those of the commands by name."""
+    whole = _Parser(
+        "python launch/report.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands, made = whole.add_subparsers(dest="command", metavar="COMMAND", required=True), dict[str, _Parser]()
+
+    def command(name: str, what: str, *arguments: str, lists: bool = True) -> _Parser:
+        parser = made[name] = commands.add_parser(name, help=what, description=f"{what}.", allow_abbrev=False)
+        parser.add_argument("run", metavar="RUN", type=Path, help="a run folder")
+        for argument in arguments:
+            parser.add_argument(argument, metavar="TRIAL", type=int, help="number of a trial")
+        if lists:
+            parser.add_argument("--jsonl", action="store_true", help="one JSON object a line, for programs to read")
+        return parser
+
+    command("trials", "all trials")
+    command("front", "the Pareto front, best in the first objective first")
+    top = command("top", "the best trials, one of each behaviour")
+    top.add_argument("--count", type=_positive, default=10, help="how many (%(default)s)")
+    top.add_argument("--metric", help="in which they are the best (the first objective)")
+    command("show", "all about one trial: text, metrics, cost, relatives", "trial")
+    diff = command("diff", "how a trial's text differs from its parent's, or from another's", "trial", lists=False)
+    diff.add_argument("other", metavar="TRIAL", type=int, nargs="?", help="the one to compare with (the first parent)")
+    command("lineage", "a trial, its first parent, and so on", "trial")
+    equivalents = command("equivalents", "behaviours that were written in several ways")
+    equivalents.add_argument("key", metavar="KEY", nargs="?", help="the ways in which this one was written")
+    history = command("history", "how it went: best, hits, where the time went")
+    history.add_argument("--chart", metavar="FILE", type=Path, help="draws it as well; the ending says how")
+    export = command("export", "writes a trial's candidate as something usable", "trial", lists=False)
+    export.add_argument("--to", metavar="FOLDER", type=Path, required=True, help="new or empty")
+    export.add_argument("--config", help="what made the run, if its space is one of your own; this runs it")
+    export.add_argument("--patch", action="append", default=[], help="given with it; also --config.PATH=VALUE")
+    page = command("html", "one page to share, which loads nothing and runs nothing", lists=False)
+    page.add_argument("--to", metavar="FILE", type=Path, help="(RUN.html, here)")
+    return whole, made
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return int(text)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,12 +84,18 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         require_same(__file__)
-        if not arguments or any(a in ("-h", "--help") for a in arguments):
-            print(__doc__)
-            return 0 if arguments else 2
-        code = _report(arguments)
+        parser, commands = _parsers()
+        if not arguments:
+            parser.print_help()
+            return 2
+        overrides = [a.removeprefix(_CONFIG) for a in arguments if a.startswith(_CONFIG)]
+        options, rest = parser.parse_known_args([a for a in arguments if not a.startswith(_CONFIG)])
+        if rest or (overrides and options.command != "export"):
+            extra = " ".join([*rest, *(f"{_CONFIG}{text}" for text in overrides)])
+            commands[options.command].error(f"{options.command} takes no {extra}")
+        _report(options, overrides)
         sys.stdout.flush()
-        return code
+        return 0
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -43,106 +104,39 @@ def main(arguments: Sequence[str]) -> int:
         return 0
 
 
-def _report(arguments: Sequence[str]) -> int:
+def _report(options: Any, overrides: Sequence[str]) -> None:
+    """Carries a command out."""
     from isozyme.launch.errors import UsageError
-
-    jsonl = "--jsonl" in arguments
-    chart = next((Path(a.removeprefix(_CHART)) for a in arguments if a.startswith(_CHART)), None)
-    words = [a for a in arguments if a != "--jsonl" and not a.startswith(_CHART)]
-    if not words or words[0] not in _COMMANDS or not 2 <= len(words) <= _COMMANDS[words[0]]:
-        raise UsageError(
-            f"{' '.join(arguments)}: write {' or '.join(_COMMANDS)}, then a run folder (and a key), then maybe --jsonl"
-        )
-    if chart is not None and words[0] != "history":
-        raise UsageError(f"{' '.join(arguments)}: only history draws; leave {_CHART[:-1]} out")
-    command, folder, key = words[0], Path(words[1]), words[2] if len(words) > 2 else None
+    from isozyme.launch.reading import RunReader
+    from isozyme.launch.reports import equivalents, export, history, listing, page, single
     from isozyme.search.database import JournalError
 
     try:
-        journal, objectives, identity = _read(folder)
-        if command == "history":
-            from isozyme.launch import history
-
-            watched = identity.get("meta_validation") or {"evaluators": []}
-            history.show(journal, objectives[0], len(watched["evaluators"]), chart, jsonl)
-            return 0
-        trials = journal.trials(lambda text: text)
-        if command == "equivalents":
-            from isozyme.launch import equivalents
-
-            equivalents.show(trials, key, objectives[0].metric, jsonl)
-            return 0
-        chosen = trials if command == "trials" else _front(trials, objectives)
-        if jsonl:
-            for trial in chosen:
-                print(json.dumps(_row(trial)))
-        else:
-            _table(chosen, [o.metric for o in objectives])
+        reader = RunReader(options.run)
+        match options.command:
+            case "trials":
+                listing.trials(reader, options.jsonl)
+            case "front":
+                listing.front(reader, options.jsonl)
+            case "top":
+                listing.top(reader, options.count, options.metric, options.jsonl)
+            case "show":
+                single.show(reader, options.trial, options.jsonl)
+            case "diff":
+                single.diff(reader, options.trial, options.other)
+            case "lineage":
+                single.lineage(reader, options.trial, options.jsonl)
+            case "equivalents":
+                equivalents.show(reader, options.key, options.jsonl)
+            case "history":
+                history.show(reader, options.chart, options.jsonl)
+            case "export":
+                pairs = [(path, value) for path, _, value in (text.partition("=") for text in overrides)]
+                export.export(reader, options.trial, options.to, options.config, options.patch, pairs)
+            case "html":
+                page.write(reader, options.to or Path(f"{reader.name}.html"))
     except JournalError as error:
         raise UsageError(str(error)) from error
-    return 0
-
-
-def _read(folder: Path) -> tuple[Any, list[Any], dict[str, Any]]:
-    """Journal, objectives, and what the run is, as plain JSON. Nothing of the run folder is executed."""
-    from isozyme.launch import workdir
-    from isozyme.search.journal import Journal
-    from isozyme.search.objectives import Maximize, Minimize
-
-    directions = {"minimize": Minimize, "maximize": Maximize}
-    record = workdir.read(folder)
-    objectives = [directions[kind](metric, reference) for kind, metric, reference in record["objectives"]]
-    return Journal.read(folder), objectives, record["identity"]
-
-
-def _front(trials: Iterable[Any], objectives: list[Any]) -> list[Any]:
-    from isozyme.search.pareto import ParetoArchive
-
-    archive = ParetoArchive(objectives)
-    for trial in trials:
-        archive.add(trial)
-    return sorted(archive.trials, key=lambda t: objectives[0].cost(t.metrics))
-
-
-def _row(trial: Any) -> dict[str, Any]:
-    return {
-        "trial": trial.number,
-        "status": trial.status,
-        "reason": trial.reason,
-        "candidate": trial.candidate,
-        "metrics": trial.metrics,
-        "static_key": trial.static_key,
-        "key": trial.key,
-        "cached_from": trial.cached_from,
-        "hit": trial.hit,
-        "stages": list(trial.stages),
-        "taken": trial.taken,
-        "parents": list(trial.parents),
-        "operator": trial.operator,
-        "seconds": trial.seconds,
-        "cpu_seconds": trial.cpu_seconds,
-        "saved_seconds": trial.saved_seconds,
-        "attempts": trial.attempts,
-        "worker": trial.worker,
-        "finished": trial.finished,
-        "evaluations": trial.evaluations,
-        "m2": dict(trial.m2),
-        "audit": trial.audit if trial.audit is None or math.isfinite(trial.audit) else "failed",
-    }
-
-
-def _table(trials: Iterable[Any], metrics: list[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("trial", "status", *metrics, "cached from", "parents", "reason")
-    for trial in trials:
-        values = [f"{trial.metrics[m]:.4g}" if m in trial.metrics else "–" for m in metrics]
-        twin = "" if trial.cached_from is None else f"{trial.cached_from} ({trial.hit})"
-        parents = ", ".join(map(str, trial.parents))
-        table.add_row(str(trial.number), trial.status, *values, twin, parents, Text(trial.reason or ""))
-    Console().print(table)
 
 
 if __name__ == "__main__":

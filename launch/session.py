@@ -105,6 +105,7 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
             result = closing.close(experiment, progress, assessor, executors, watched)
         bill.settle()
         if result is not None:
+            writer.winner(progress.trials - 1, result)
             outputs.write_winner(folder, experiment.space, result, journal.lineage(result.winner.number))
         remarks = [one.in_words() for one in validators]
         summary.show(console, experiment, folder, progress, result, bill.cost(progress), [*remarks, *bill.phases()])

@@ -1,22 +1,29 @@
-"""Writes a run to TensorBoard: scalars, hparams, hypervolume, and a picture of the front."""
+"""Writes a run to TensorBoard: scalars, hparams, a picture of the front, and the winner in words."""
 
 import errno
 import os
+import re
+import shlex
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from isozyme.launch.bill import Bill
+from isozyme.launch.closing import Closing
 from isozyme.launch.experiment import Experiment
 from isozyme.launch.overrides import paths
 from isozyme.search.cost import scalars
 from isozyme.search.database import no_room
 from isozyme.search.progress import HITS, Progress
 from isozyme.search.protocol import Trial
+from isozyme.spaces.protocol import Space
 
 _SCALARS_EVERY = 1.0  # seconds
 _PICTURE_EVERY = 30.0
+_REASONS = 20  # of failures, the most frequent ones
+_NOT_IN_TAGS = re.compile(r"[^\w./-]+")
 
 
 class TensorBoardWriter:
@@ -54,6 +61,20 @@ class TensorBoardWriter:
         self._check()
         for name, value in values.items():
             self._writer.add_scalar(f"{group}/{name}", value, step)
+
+    def winner(self, step: int, closing: Closing) -> None:
+        """Writes what the run has found: its text, how to export it, and its metrics on the final split.
+
+        Nothing is written for a run that had been closed before and has no new trials.
+        """
+        opened = self._writer is not None
+        if not opened and (self._folder / "best").exists():
+            return
+        self._open()
+        self._check()
+        self._writer.add_text("winner", _winner(self._experiment.space, closing, self._folder), step)
+        outcome = (closing.scores.get("simplified") or closing.scores["winner"])["final"]
+        self.add("final", step, outcome.metrics)
 
     def _open(self) -> bool:
         """Whether this is the first time."""
@@ -106,6 +127,7 @@ class TensorBoardWriter:
             "audit/largest_difference": progress.audit.worst,
             "audit/suspected_splits": progress.audit.splits,
             **{f"status/{name}": count for name, count in sorted(progress.statuses.items())},
+            **_failures(progress),
         }
         if progress.best is not None:
             values |= {f"best/{name}": value for name, value in sorted(progress.best.metrics.items())}
@@ -130,7 +152,10 @@ class TensorBoardWriter:
             for path, value in paths(self._experiment).items()
             if isinstance(value, bool | int | float | str)
         }
-        metrics = dict.fromkeys([f"best/{self._experiment.objectives[0].metric}", "front/hypervolume"], 0.0)
+        # Which kinds of parts they are the values of: a control differs in nothing else.
+        values |= {part: type(getattr(self._experiment, part)).__name__ for part in ("space", "evaluator", "search")}
+        names = [f"{group}/{o.metric}" for group in ("best", "final") for o in self._experiment.objectives]
+        metrics = dict.fromkeys([*names, "front/hypervolume"], 0.0)
         for summary in hparams(values, metrics):
             self._writer.file_writer.add_summary(summary)
 
@@ -140,6 +165,28 @@ class TensorBoardWriter:
             self._pictured = numbers
             self._writer.add_figure("front", draw_front(progress), step)
             self._writer.flush()
+
+
+def _failures(progress: Progress) -> dict[str, float]:
+    """How many failed for each of the most frequent reasons, by tag."""
+    found = Counter[str]()
+    for reason, count in progress.reasons.most_common(_REASONS):
+        found["failures/" + _NOT_IN_TAGS.sub("_", reason.replace(": ", "/", 1)).strip("_")] += count
+    return dict(sorted(found.items()))
+
+
+def _winner(space: Space, closing: Closing, folder: Path) -> str:
+    """The winner in Markdown; its text is set off by spaces, which nothing in it can end."""
+    number = closing.winner.number
+    command = f"python launch/report.py export {shlex.quote(str(folder))} {number} --to=trial_{number}"
+    parts = [f"Trial {number}, as found:", _set_off(space.to_source(closing.winner.candidate))]
+    if closing.steps:
+        parts += ["Simplified:", _set_off(space.to_source(closing.candidate))]
+    return "\n\n".join([*parts, f"Ready to use in {folder}/best/; any trial is exported by", _set_off(command)])
+
+
+def _set_off(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 def draw_front(progress: Progress) -> Any:

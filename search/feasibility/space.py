@@ -32,6 +32,8 @@ class FeasibleSpace(pg.Object):
     cost: Any
     limit: float
 
+    leaves_itself = True  # See `spaces.Space`: children may cost more.
+
     def _on_bound(self) -> None:
         super()._on_bound()
         self._space: Space = self.space

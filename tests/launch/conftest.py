@@ -8,6 +8,10 @@ from typing import NamedTuple
 import pytest
 from launch_helpers import SMALL, Ended, run, run_in_terminal
 
+from isozyme.launch import report
+
+Call = Callable[..., tuple[int, str, str]]
+
 
 class Finished(NamedTuple):
     """A finished run: its folder and what was printed."""
@@ -36,3 +40,15 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def copied(finished: Finished, tmp_path: Path) -> Callable[[str], Path]:
     """Makes copies of the finished run folder."""
     return lambda name: Path(shutil.copytree(finished.folder, tmp_path / name))
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """`python launch/report.py …` in this process: exit code, output, errors."""
+
+    def main(*arguments: object) -> tuple[int, str, str]:
+        code = report.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return main

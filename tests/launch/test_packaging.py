@@ -23,6 +23,11 @@ def _modules() -> set[str]:
     return {f"isozyme/{path.relative_to(ROOT)}" for path in files}
 
 
+def _data() -> set[str]:
+    """The files of TensorBoard's tab, likewise."""
+    return {f"isozyme/{path.relative_to(ROOT)}" for path in (ROOT / "launch" / "pareto_tab" / "static").iterdir()}
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the checkout, tests and benchmarks included."""
@@ -54,7 +59,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     """No room forgotten; no tests, no benchmarks, nothing outside the package."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if not name.split("/")[0].endswith(".dist-info")]
-    assert set(names) == _modules()
+    assert set(names) == _modules() | _data()
     assert len(names) == len(set(names))
 
 
@@ -64,6 +69,8 @@ def test_the_wheel_names_its_licence_and_needs(wheel: Path) -> None:
         (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         text = archive.read(metadata).decode()
         assert [name for name in archive.namelist() if name.endswith("LICENSE")]
+        (entries,) = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
+        assert "isozyme.launch.pareto_tab.plugin:ParetoPlugin" in archive.read(entries).decode()
     for line in ("Name: isozyme", "Requires-Python: >=3.11", "Requires-Dist: jax>=", "Provides-Extra: bench"):
         assert line in text
     assert "Apache-2.0" in text

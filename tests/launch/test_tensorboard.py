@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,10 +114,34 @@ def test_hparams_name_the_experiment(events: Any) -> None:
     assert values["search.population_size"].number_value == 10
     assert values["evaluator.tasks[0].steps"].number_value == 50
     assert values["space.start"].string_value == "adamw"
+    assert values["search"].string_value == "RegularizedEvolution"
     described = parse(content["_hparams_/experiment"]).experiment
     metrics = {info.name.tag for info in described.metric_infos}
-    assert "best/loss" in metrics
+    objectives = ("loss", "live_length", "state_bytes")
+    assert metrics == {f"{group}/{name}" for group in ("best", "final") for name in objectives} | {"front/hypervolume"}
     assert metrics <= set(events.Tags()["scalars"])
+
+
+def test_failures_are_counted_by_reason(finished: Finished, events: Any) -> None:
+    """Reasons that differ in a number are one; together they are all trials that are not ok."""
+    tags = [tag for tag in events.Tags()["scalars"] if tag.startswith("failures/")]
+    counts = {tag: _last(events, tag).value for tag in tags}
+    found = query(finished.folder, "SELECT status, count(*) FROM trials WHERE status <> 'ok' GROUP BY status")
+    assert found
+    for status, count in found:
+        assert sum(value for tag, value in counts.items() if tag.startswith(f"failures/{status}/")) == count
+    assert all(" " not in tag for tag in tags)
+
+
+def test_the_winner_is_told_when_the_run_closes(finished: Finished, events: Any) -> None:
+    """Its text, the command that exports it, and its metrics on the final split, which hparams compare."""
+    card = json.loads((finished.folder / "best" / "card.json").read_text())
+    (event,) = events.Tensors("winner/text_summary")
+    text = event.tensor_proto.string_val[0].decode()
+    assert event.step == TRIALS - 1
+    assert "\n".join(f"    {line}" for line in card["candidate"].splitlines()) in text
+    assert f"report.py export {Path('runs') / 'lion-smoke'} {card['trial']} --to=trial_{card['trial']}" in text
+    assert _last(events, "final/loss").value == pytest.approx(card["scores"]["winner"]["final"]["loss"])
 
 
 def test_the_front_is_a_picture(events: Any) -> None:

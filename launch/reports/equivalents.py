@@ -1,13 +1,12 @@
 """Candidates that are written differently and behave the same, from the trials of a run."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
-from rich.table import Column, Table
-
 from isozyme.launch.errors import UsageError
+from isozyme.launch.reading import RunReader
+from isozyme.launch.reports import printing
+from isozyme.launch.reports.printing import say
 
 _MOST = 50  # behaviours listed
 _FEWEST_DIGITS = 4
@@ -16,22 +15,23 @@ Ways = dict[str, list[Any]]
 """Trials of one behaviour by the text of their candidate, in the order of their first trials."""
 
 
-def show(trials: Iterable[Any], key: str | None, metric: str, jsonl: bool) -> None:
+def show(reader: RunReader, key: str | None, jsonl: bool) -> None:
     """Prints the ways in which the behaviour with a key was written; without one, the behaviours with most ways.
 
     Args:
-      trials: of a run, candidates as text.
+      reader: of a run.
       key: a behaviour key in hexadecimal, or how it begins.
-      metric: to show besides.
       jsonl: one JSON object a line in place of text.
 
     Raises:
       UsageError: no trial or several behaviours have such a key.
     """
+    metric = reader.objectives[0].metric
     behaviours: dict[str, Ways] = {}
-    for trial in trials:
-        if trial.key and (key is None or trial.key.startswith(key.lower())):
-            behaviours.setdefault(trial.key, {}).setdefault(trial.candidate, []).append(trial)
+    with reader.journal() as journal:
+        for trial in journal.trials(str):
+            if trial.key and (key is None or trial.key.startswith(key.lower())):
+                behaviours.setdefault(trial.key, {}).setdefault(trial.candidate, []).append(trial)
     if key is None:
         _show_behaviours(behaviours, metric, jsonl)
         return
@@ -46,7 +46,8 @@ def show(trials: Iterable[Any], key: str | None, metric: str, jsonl: bool) -> No
 
 def _show_behaviours(behaviours: dict[str, Ways], metric: str, jsonl: bool) -> None:
     several = sorted((item for item in behaviours.items() if len(item[1]) > 1), key=lambda item: -len(item[1]))
-    table = Table(Column("key", no_wrap=True), "ways", "trials", "first", metric)
+    table = printing.table("key", "ways", "trials", "first", metric)
+    table.columns[0].no_wrap = True
     for key, ways in several if jsonl else several[:_MOST]:
         first = next(iter(ways.values()))[0]
         count = sum(map(len, ways.values()))
@@ -54,9 +55,9 @@ def _show_behaviours(behaviours: dict[str, Ways], metric: str, jsonl: bool) -> N
             row = {"key": key, "ways": len(ways), "trials": count, "first": first.number, "metrics": first.metrics}
             print(json.dumps(row))
         else:
-            table.add_row(key, str(len(ways)), str(count), str(first.number), _shown(first, metric))
+            printing.row(table, key, len(ways), count, first.number, _shown(first, metric))
     if not jsonl:
-        Console().print(table)
+        printing.say_table(table)
         print(f"{len(several)} of {len(behaviours)} behaviours were written in more than one way")
 
 
@@ -71,8 +72,9 @@ def _show_ways(ways: Ways, metric: str, jsonl: bool) -> None:
         shown = ", ".join(str(trial.number) for trial in trials[:8]) + (" …" if len(trials) > 8 else "")
         audit = "" if worst is None else f", audited: differs by {worst:.2g}"
         score = f"{metric} {_shown(trials[0], metric)}"
-        print(f"-- {number} of {len(ways)}: trial {shown} ({', '.join(hits)}), {score}{audit}")
-        print(text)
+        say(f"-- {number} of {len(ways)}: trial {shown} ({', '.join(hits)}), {printing.one_line(score)}{audit}")
+        for line in printing.lines(text):
+            say(line)
 
 
 def _shown(trial: Any, metric: str) -> str:

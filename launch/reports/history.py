@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from isozyme.launch.errors import UsageError, one_line
-from isozyme.search.journal import Journal
+from isozyme.launch.reading import RunReader
+from isozyme.launch.reports import drawing, printing
 from isozyme.search.meta_validation import Look, in_words, looks, rounds
 from isozyme.search.objectives import Objective
 from isozyme.search.phases import of_sessions
@@ -74,48 +75,60 @@ def _part(trials: Sequence[Any], best: float | None) -> Part:
     )
 
 
-def show(journal: Journal, objective: Objective, tasks: int, chart: Path | None, jsonl: bool) -> None:
+def show(reader: RunReader, chart: Path | None, jsonl: bool) -> None:
     """Prints the history of a run, and draws it.
 
     Args:
-      journal: open to read.
-      objective: the first one.
-      tasks: of meta-validation, which take turns; 0 without it.
+      reader: of the run.
       chart: a file for the picture, whose ending says of which kind, or None.
       jsonl: one JSON object a part in place of a table.
+
+    Raises:
+      UsageError: there are no trials yet, or the picture cannot be written.
     """
-    run = parts(journal.trials(lambda text: text), objective, journal.count())
-    seen = looks(journal)
+    objective, watched = reader.objectives[0], reader.identity.get("meta_validation") or {"evaluators": []}
+    tasks = len(watched["evaluators"])  # They take turns.
+    with reader.journal() as journal:
+        run = parts(journal.trials(str), objective, journal.count())
+        seen, sessions = looks(journal), journal.sessions()
     if not run:
         raise UsageError("this run has no trials yet")
     if jsonl:
         for part in run:
             print(json.dumps(part._asdict()))
     else:
-        _print(run, seen, tasks, objective, journal.sessions())
+        _print(run, seen, tasks, objective, sessions)
     if chart is not None:
         try:
-            _draw(run, seen, tasks, objective).savefig(chart)
+            with drawing.plain():
+                draw(run, seen, tasks, objective).savefig(chart)
         except (OSError, ValueError) as error:
             raise UsageError(f"--chart={chart}: {one_line(error)}") from error
 
 
-def _print(
-    run: list[Part], seen: list[Look], tasks: int, objective: Objective, sessions: list[tuple[float, float, str]]
-) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def headings(objective: Objective) -> tuple[str, ...]:
+    """Of the table of parts."""
+    return ("trials", f"best {objective.metric}", "hits", "evaluated", "not scored", "redundant", "CPU s")
 
-    table = Table("trials", f"best {objective.metric}", "hits", "evaluated", "not scored", "redundant", "CPU s")
+
+def table_rows(run: Sequence[Part]) -> Iterator[tuple[str, ...]]:
+    """Cells for each part."""
     first = 0
     for part in run:
         length, first = part.trials - first, part.trials
         hits = f"{sum(part.hits.values()) / length:.1%}"
         best = "–" if part.best is None else f"{part.best:.4f}"
         redundant = "–" if part.redundant is None else f"{part.redundant:.1%}"
-        cells = (str(part.trials), best, hits, str(part.evaluated), str(part.failed), redundant)
-        table.add_row(*cells, f"{part.cpu_seconds:.0f}")
-    Console().print(table)
+        yield str(part.trials), best, hits, str(part.evaluated), str(part.failed), redundant, f"{part.cpu_seconds:.0f}"
+
+
+def _print(
+    run: list[Part], seen: list[Look], tasks: int, objective: Objective, sessions: list[tuple[float, float, str]]
+) -> None:
+    table = printing.table(*headings(objective))
+    for cells in table_rows(run):
+        printing.row(table, *cells)
+    printing.say_table(table)
     total = run[-1].trials
     hits = sum((part.hits for part in run), Counter())
     shares = ", ".join(f"{name} {n / total:.1%}" for name, n in sorted(hits.items()))
@@ -128,28 +141,31 @@ def _print(
         print(in_words(seen, tasks))
 
 
-def _draw(run: list[Part], seen: list[Look], tasks: int, objective: Objective) -> Any:
+def draw(run: list[Part], seen: list[Look], tasks: int, objective: Objective) -> Any:
+    """A figure: the best score, what was spared, and the looks at other tasks, against trials."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12.0, 3.6), layout="constrained")
-    score, spared, elsewhere = figure.subplots(1, 3)
+    score, spared, *others = figure.subplots(1, 3 if seen else 2)
     ends = [part.trials for part in run]
     score.plot(ends, [part.best for part in run], marker="o", markersize=3)
-    score.set(xlabel="trials", ylabel=f"best {objective.metric}", title="in the search")
+    score.set(xlabel="trials", ylabel=printing.one_line(f"best {objective.metric}"), title="in the search")
     lengths = [b - a for a, b in zip([0, *ends[:-1]], ends, strict=True)]
     spared.plot(ends, [sum(p.hits.values()) / n for p, n in zip(run, lengths, strict=True)], label="hits")
     if all(part.redundant is not None for part in run):
         spared.plot(ends, [part.redundant for part in run], label="statements without effect")
     spared.set(xlabel="trials", ylabel="share", ylim=(0, 1), title="spared")
     spared.legend()
-    elsewhere.plot(
-        [look.trials for look in seen], [look.difference for look in seen], ".", markersize=4, label="one task"
-    )
-    if seen:
-        means = rounds(seen, tasks)
-        elsewhere.plot([look.trials for look in seen[len(seen) - len(means) :]], means, label=f"mean of {tasks} tasks")
-        elsewhere.legend()
-    elsewhere.set(xlabel="trials", ylabel="less is better; 0: the reference", title="the incumbent on other tasks")
-    for axes in (score, spared, elsewhere):
+    for axes in others:
+        _draw_looks(axes, seen, tasks)
+    for axes in (score, spared, *others):
         axes.grid(alpha=0.3)
     return figure
+
+
+def _draw_looks(axes: Any, seen: list[Look], tasks: int) -> None:
+    axes.plot([look.trials for look in seen], [look.difference for look in seen], ".", markersize=4, label="one task")
+    means = rounds(seen, tasks)
+    axes.plot([look.trials for look in seen[len(seen) - len(means) :]], means, label=f"mean of {tasks} tasks")
+    axes.legend()
+    axes.set(xlabel="trials", ylabel="less is better; 0: the reference", title="the incumbent on other tasks")

@@ -1,0 +1,175 @@
+"""All about one trial, as plain values that JSON holds."""
+
+import difflib
+import json
+import math
+import shlex
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isozyme.launch.reading.columns import Columns
+from isozyme.search.journal import FILE, Journal
+from isozyme.search.protocol import Trial
+
+_LISTED = 50
+_GENERATIONS = 200
+
+
+@dataclass(frozen=True)
+class Card:
+    """A trial, its relatives, and how to get it out. `dataclasses.asdict` makes JSON of it.
+
+    Attributes:
+      number, status, reason, metrics, operator, note, parents: as in the journal.
+      noise: standard error of the mean by metric, where the metrics are means of several evaluations.
+      evaluations: of how many evaluations they are means.
+      stages: metrics and seconds of each stage, in order.
+      taken: how many of these an earlier trial of the behaviour had evaluated.
+      keys: static_key, key and shifted_key, hexadecimal, as far as there are.
+      cached_from, hit: the owner of a twin's behaviour, and what spared the evaluation.
+      audit: the largest difference found by an audit, 'failed' where one of the two failed, None without an audit.
+      worker, attempts, seconds, cpu_seconds, saved_seconds, finished: as in the journal.
+      source: the candidate's text.
+      diff: from the source of the first parent, unified, without a heading; None without such a parent.
+      equivalents: other trials of the same behaviour, the first few, and `equivalents_total`.
+      differently: of all equivalents those whose text is another, the first few, and `differently_total`.
+      children: trials that name this one as a parent, the first few, and `children_total`.
+      lineage: the trial, its first parent, and so on: trial, status, operator and the objectives' metrics of each.
+      export: a command that writes the candidate as something usable.
+    """
+
+    number: int
+    status: str
+    reason: str | None
+    metrics: dict[str, float]
+    noise: dict[str, float]
+    evaluations: int
+    stages: list[dict[str, Any]]
+    taken: int
+    keys: dict[str, str]
+    cached_from: int | None
+    hit: str | None
+    audit: float | str | None
+    worker: str
+    attempts: int
+    seconds: float
+    cpu_seconds: float
+    saved_seconds: float
+    finished: float
+    parents: list[int]
+    operator: str
+    note: str
+    source: str
+    diff: str | None
+    equivalents: list[int]
+    equivalents_total: int
+    differently: list[int]
+    differently_total: int
+    children: list[int]
+    children_total: int
+    lineage: list[dict[str, Any]]
+    export: str
+
+
+def make(connection: sqlite3.Connection, columns: Columns, position: int, objectives: list[str], folder: Path) -> Card:
+    """The card of a trial.
+
+    Args:
+      connection: to the journal's file, open to read.
+      columns: of its trials.
+      position: of the trial in the columns.
+      objectives: metrics that its lineage shows.
+      folder: of the run, for the command.
+    """
+    number, journal = int(columns.trial[position]), Journal(connection, folder / FILE)
+    trial = journal.trial(number, str)
+    twins, others = _equivalents(connection, columns, position, trial)
+    children = np.unique(columns.trial[columns.child[columns.parent == number]])
+    return Card(
+        number=number,
+        status=str(trial.status),
+        reason=trial.reason,
+        metrics=trial.metrics,
+        noise=_noise(trial),
+        evaluations=trial.evaluations,
+        stages=[{"metrics": m, "seconds": s} for m, s in zip(trial.stages, trial.stage_seconds, strict=True)],
+        taken=trial.taken,
+        keys={k: v for k in ("static_key", "key", "shifted_key") if (v := getattr(trial, k))},
+        cached_from=trial.cached_from,
+        hit=trial.hit,
+        audit=trial.audit if trial.audit is None or math.isfinite(trial.audit) else "failed",
+        worker=trial.worker,
+        attempts=trial.attempts,
+        seconds=trial.seconds,
+        cpu_seconds=trial.cpu_seconds,
+        saved_seconds=trial.saved_seconds,
+        finished=trial.finished,
+        parents=list(trial.parents),
+        operator=trial.operator,
+        note=trial.note,
+        source=trial.candidate,
+        diff=_from_parent(journal, columns, trial),
+        equivalents=twins[:_LISTED],
+        equivalents_total=len(twins),
+        differently=others[:_LISTED],
+        differently_total=len(others),
+        children=children[:_LISTED].tolist(),
+        children_total=len(children),
+        lineage=lineage(columns, position, objectives),
+        export=f"python launch/report.py export {shlex.quote(str(folder))} {number} --to=trial_{number}",
+    )
+
+
+def _noise(trial: Trial) -> dict[str, float]:
+    n = trial.evaluations
+    return {name: math.sqrt(m2 / (n - 1) / n) for name, m2 in trial.m2.items() if n > 1 and m2 >= 0.0}
+
+
+def difference(old: str, new: str) -> str:
+    """A unified diff of two texts, without a heading; empty if they are the same."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="")
+    return "\n".join(list(lines)[2:])
+
+
+def _from_parent(journal: Journal, columns: Columns, trial: Trial) -> str | None:
+    if not trial.parents or columns.position(trial.parents[0]) is None:
+        return None
+    return difference(journal.trial(trial.parents[0], str).candidate, trial.candidate)
+
+
+def _equivalents(
+    connection: sqlite3.Connection, columns: Columns, position: int, trial: Trial
+) -> tuple[list[int], list[int]]:
+    """Other trials of the same behaviour, and those of them that are written differently."""
+    key = columns.key[position]
+    if key < 0:
+        return [], []
+    numbers = np.sort(columns.trial[columns.key == key])
+    twins: list[int] = numbers[numbers != trial.number].tolist()
+    query = "SELECT trial FROM trials WHERE trial IN (SELECT value FROM json_each(?)) AND candidate <> ? ORDER BY trial"
+    return twins, [number for (number,) in connection.execute(query, (json.dumps(twins), trial.candidate))]
+
+
+def lineage(columns: Columns, position: int, metrics: list[str]) -> list[dict[str, Any]]:
+    """A trial, its first parent, that one's first parent and so on, as far as they are there."""
+    line, place = list[int](), position
+    while place is not None and place not in line and len(line) < _GENERATIONS:
+        line.append(place)
+        first = np.searchsorted(columns.child, place)
+        has_parent = first < len(columns.child) and columns.child[first] == place
+        place = columns.position(int(columns.parent[first])) if has_parent else None
+    return [
+        {
+            "trial": int(columns.trial[one]),
+            "status": columns.statuses[columns.status[one]],
+            "operator": columns.operators[columns.operator[one]],
+            "metrics": {
+                m: float(v[one]) for m in metrics if m in columns.metrics and (v := columns.metrics[m])[one] == v[one]
+            },
+        }
+        for one in line
+    ]

@@ -1,0 +1,145 @@
+"""Pareto fronts of columns: the last one, how it came about, and the hypervolume on the way.
+
+They are those of `search/pareto.py`, found for many trials at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from isozyme.launch.reading.columns import Columns
+from isozyme.search.objectives import Minimize, Objective
+
+_CHUNK = 512  # trials
+
+
+class Stay(NamedTuple):
+    """A trial's stay on the front.
+
+    Attributes:
+      position: of the trial in the columns.
+      entered: its number; it enters as it is fed back.
+      left: the number of the trial that pushed it out, or None if it is still there. In an asynchronous run this may
+        be the smaller of the two.
+    """
+
+    position: int
+    entered: int
+    left: int | None
+
+
+class Hypervolume(NamedTuple):
+    """The hypervolume after each change of the front, in the order of feedback.
+
+    Attributes:
+      evaluations: int64, how many trials had been evaluated, the one that changed it included.
+      seconds: float64, since the run began, pauses between sessions left out.
+      value: float64.
+    """
+
+    evaluations: np.ndarray
+    seconds: np.ndarray
+    value: np.ndarray
+
+
+def chosen(metrics: Sequence[str] | None, objectives: Sequence[Objective]) -> list[Objective]:
+    """What a front is over: the objectives, or metrics in the direction of the objective that names them, else less is
+    better."""
+    known = {objective.metric: objective for objective in objectives}
+    return list(objectives) if metrics is None else [known.get(name, Minimize(name, 0.0)) for name in metrics]
+
+
+def costs(columns: Columns, objectives: Sequence[Objective]) -> np.ndarray:
+    """Metrics turned so that less is better, float64 [trials, objectives]; infinite where a trial cannot be on a front:
+    it is not ok, or one of them is missing or not finite."""
+    nothing = np.full(len(columns), np.nan)
+    found = np.stack([o.sign * columns.metrics.get(o.metric, nothing) for o in objectives], axis=1)
+    found[~(columns.ok & np.isfinite(found).all(axis=1))] = np.inf
+    return found
+
+
+class _Front:
+    """The front so far; of equal trials the first stays."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values
+        self.positions = np.empty(0, np.int64)
+
+    def dominates(self, positions: np.ndarray) -> np.ndarray:
+        """bool, which of some trials are no better than one on the front."""
+        front, values = self._values[self.positions], self._values[positions]
+        beaten = np.ones((len(positions), len(front)), bool)
+        for column in range(values.shape[1]):
+            beaten &= front[:, column] <= values[:, column, None]
+        return np.asarray(beaten.any(axis=1))
+
+    def add(self, position: int) -> np.ndarray:
+        """Takes in a trial that is not dominated; the positions that it pushes out."""
+        out = (self._values[position] <= self._values[self.positions]).all(axis=1)
+        left = self.positions[out]
+        self.positions = np.append(self.positions[~out], position)
+        return left
+
+
+def _changes(columns: Columns, values: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Each trial that enters the front, in the order of feedback: its position, those pushed out, the front then."""
+    front = _Front(values)
+    order = columns.order[np.isfinite(values[columns.order]).all(axis=1)]
+    for first in range(0, len(order), _CHUNK):
+        some = order[first : first + _CHUNK]
+        for position in some[~front.dominates(some)]:
+            if not front.dominates(np.array([position]))[0]:
+                left = front.add(int(position))
+                yield int(position), left, front.positions
+
+
+def front(columns: Columns, objectives: Sequence[Objective]) -> np.ndarray:
+    """Positions of the trials on the front, best in the first objective first.
+
+    Args:
+      columns: of a run.
+      objectives: of the front.
+    """
+    values = costs(columns, objectives)
+    last = np.empty(0, np.int64)
+    for _, _, last in _changes(columns, values):  # noqa: B007
+        pass
+    return last[np.argsort(values[last, 0], kind="stable")]
+
+
+def history(columns: Columns, objectives: Sequence[Objective]) -> list[Stay]:
+    """Every trial that was ever on the front, in the order in which they came."""
+    left: dict[int, int | None] = {}
+    for position, out, _ in _changes(columns, costs(columns, objectives)):
+        left[position] = None
+        for other in out:
+            left[int(other)] = int(columns.trial[position])
+    return [Stay(position, int(columns.trial[position]), trial) for position, trial in left.items()]
+
+
+def hypervolume(columns: Columns, objectives: Sequence[Objective], seconds: np.ndarray) -> Hypervolume:
+    """How the volume between the front and the objectives' references grew.
+
+    Args:
+      columns: of a run.
+      objectives: of the search.
+      seconds: when each trial was finished, since the run began.
+    """
+    import moocore
+
+    values = costs(columns, objectives)
+    reference = np.array([o.reference_cost for o in objectives])
+    found: list[tuple[int, float]] = []
+    for position, _, positions in _changes(columns, values):
+        inside = values[positions]
+        inside = inside[(inside < reference).all(axis=1)]
+        found.append((position, float(moocore.hypervolume(inside, ref=reference)) if len(inside) else 0.0))
+    ran = np.empty(len(columns), np.int64)
+    ran[columns.order] = np.cumsum(columns.evaluated[columns.order])
+    positions = np.array([position for position, _ in found], np.int64)
+    return Hypervolume(
+        ran[positions],
+        np.maximum.accumulate(seconds[positions]),
+        np.array([value for _, value in found], np.float64),
+    )

