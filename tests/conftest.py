@@ -1,7 +1,5 @@
 """Set-up shared by all tests."""
 
-from pathlib import Path
-
 import hypothesis
 import pytest
 
@@ -12,7 +10,22 @@ process.fix()  # Before anything imports jax.
 hypothesis.settings.register_profile("isozyme", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("isozyme")
 
-_RAY = ("test_cluster_", "test_exam_on_ray", "test_ray_executor")
+_RAY = (
+    "test_bad_input",
+    "test_cluster_",
+    "test_command_line",
+    "test_cost_and_budgets",
+    "test_display",
+    "test_docs",
+    "test_drill",
+    "test_equivalence_launch",
+    "test_exam_on_ray",
+    "test_funnel_launch",
+    "test_kill_and_resume",
+    "test_own_modules",
+    "test_ray_executor",
+    "test_small_print",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,12 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Two Ray clusters at a time would fight over two cores. The rest goes to whoever is free, a file at a time.
     """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if _may_start_ray(item.path) else item.path.stem))
-    items.sort(key=lambda item: not _may_start_ray(item.path))  # Stable: files stay together.
+        item.add_marker(pytest.mark.xdist_group("ray" if _may_start_ray(item) else item.path.stem))
+    items.sort(key=lambda item: not _may_start_ray(item))  # Stable: files stay together.
 
 
-def _may_start_ray(path: Path) -> bool:
-    return path.parent.name == "launch" or path.name.startswith(_RAY)
+def _may_start_ray(item: pytest.Item) -> bool:
+    return item.path.name.startswith(_RAY)
 
 
 @pytest.fixture(scope="session")
