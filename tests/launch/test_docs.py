@@ -36,12 +36,13 @@ NOT_RUN = {
 PLACEHOLDERS = ("my_config.py", "toy.py")  # Configs that a page leaves to the reader, or shows without a title.
 GUIDED = [page for page in PAGES if any(block.title for block in blocks(page))]
 PYTHON = [page for page in PAGES if any(b.language == "python" and not b.title for b in blocks(page))]
-COMMANDS = [
-    pytest.param(words, id=f"{name(page)}: {' '.join(words)}")
-    for page in PAGES
+_SAID = {
+    tuple(word.removeprefix(".venv/bin/") for word in words): name(page)  # Each once, whoever says it.
+    for page in reversed(PAGES)
     if page not in GUIDED
     for words in commands(page)
-]
+}
+COMMANDS = [pytest.param(words, id=f"{page}: {' '.join(words)}") for words, page in _SAID.items()]
 SECONDS = 240
 
 
@@ -117,7 +118,6 @@ def check_benchmark(script, words):
 @pytest.mark.parametrize("words", COMMANDS)
 def test_commands(words, tmp_path, finished):
     program, *rest = itertools.takewhile(lambda word: word not in (">", "|", "&"), words)
-    program = program.removeprefix(".venv/bin/")
     if program in NOT_RUN:
         return
     if program == "make":
