@@ -87,7 +87,9 @@ def test_history_of_what_is_not_there(watched: Path, tmp_path: Path) -> None:
     connection.close()
     assert_usage_error(report("history", str(empty)), ["no trials yet"])
     assert_usage_error(report("history", str(watched), "--chart=history.nix"), ["--chart=history.nix"])
-    assert_usage_error(report("front", str(watched), "--chart=front.svg"), ["front takes no --chart=front.svg", "report.py front"])
+    assert_usage_error(
+        report("front", str(watched), "--chart=front.svg"), ["front takes no --chart=front.svg", "report.py front"]
+    )
     with sqlite3.connect(empty / "trials.db") as connection:  # Trials that were under way at a kill are missing.
         connection.execute("ATTACH ? AS whole", (str(watched / "trials.db"),))
         connection.execute("INSERT INTO trials SELECT * FROM whole.trials WHERE trial > 20")
