@@ -72,3 +72,30 @@ def _trials(folder):
         return journal.count()
     finally:
         journal.close()
+
+
+_FINALIZER = """
+import os, signal, time
+from isozyme.launch.interruption import Interruption
+
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):  # The handler runs in here, and Python drops what it raises.
+            pass
+
+
+Interruption().install()
+try:
+    Dying()
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_signal_that_meets_a_finalizer_is_not_lost():
+    """Python drops exceptions there; the run ends all the same, and soon."""
+    done = subprocess.run([sys.executable, "-c", _FINALIZER], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
