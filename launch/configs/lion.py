@@ -37,9 +37,11 @@ def experiment() -> Experiment:
 
 
 def laptop() -> Experiment:
-    """The paper's number of programs, 300,000, from an AdamW that a grid search has tuned for the three small tasks.
+    """The paper's number of programs, 300,000, from an AdamW that a grid has tuned for the three small tasks.
 
-    What gains on it has to change more than rate and decay.
+    76 minutes on two thirds of a core, and ten for the closing. 51,701 programs were evaluated, 82.8 % were hits. Loss
+    0.2481 falls to 0.2302, on the final split from 0.2367 to 0.2261, by AdamW with its momentum clipped to the
+    schedule; on ten times larger tasks that is level with a tuned AdamW (docs/results/lion.md).
     """
     return _experiment(
         OptimizerEvaluator(_small_tasks()),
