@@ -110,9 +110,11 @@ def _ours(part: Any) -> bool:
 
 
 def _opaque(part: Any) -> list[str]:
-    """What experiment.json could name by its bytes alone."""
+    """What experiment.json can name by a digest alone."""
     if any(name.endswith("_OpaqueObject") for name in _types(part)):
-        return ["Its settings stand in experiment.json: they are not plain JSON; derive its class from pg.Object"]
+        return [
+            "experiment.json holds but a digest of its settings: derive its class from pg.Object to have them there"
+        ]
     return []
 
 

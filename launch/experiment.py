@@ -4,6 +4,7 @@ from typing import Any
 
 import pyglove as pg
 
+from isozyme.hashing import digest
 from isozyme.search.equivalence import Equivalence
 from isozyme.search.funnel import Funnel, baselines
 from isozyme.search.hurdles import QuantileHurdle
@@ -137,9 +138,24 @@ class Experiment(pg.Object):
         if self.funnel is not None:
             self.funnel.prepare()
 
+    def record(self) -> dict[str, Any]:
+        """The whole of it as plain JSON. Of objects that PyGlove could only pickle there is a digest."""
+        return _without_pickles(self.to_json())
+
     def identity(self) -> dict[str, Any]:
         """JSON of what a run folder belongs to: everything but what a later session may change."""
-        record: Any = self.to_json()
+        record = self.record()
         if self.meta_validation is not None:
             del record["meta_validation"]["patience"]
         return {k: v for k, v in record.items() if k not in _CHANGEABLE}
+
+
+def _without_pickles(value: Any) -> Any:
+    """JSON of PyGlove in which a digest, enough to tell objects apart, stands for a pickle."""
+    if isinstance(value, list):
+        return [_without_pickles(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if str(value.get("_type", "")).endswith("_OpaqueObject"):
+        return {"digest": digest(str(value["value"]).encode()).hex()}
+    return {name: _without_pickles(one) for name, one in value.items()}

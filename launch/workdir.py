@@ -43,7 +43,7 @@ def enter(folder: Path, experiment: Experiment) -> list[str]:
 def _describe(experiment: Experiment) -> dict[str, Any]:
     return {
         "format": _FORMAT,
-        "experiment": experiment.to_json(),
+        "experiment": experiment.record(),
         "identity": experiment.identity(),
         "seed": experiment.seed,
         "objectives": [[_direction(o), o.metric, o.reference] for o in experiment.objectives],

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from isozyme.evaluators import Status
+from isozyme.launch.configs import lion
 from isozyme.launch.display import Display
 from isozyme.launch.experiment import Budget
 from isozyme.search import Minimize, Progress, Trial
@@ -72,6 +73,25 @@ def _trials(folder):
         return journal.count()
     finally:
         journal.close()
+
+
+class Plain:
+    """A space that PyGlove could only pickle."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def mutate(self, candidate, rng):
+        raise NotImplementedError
+
+
+def test_no_pickle_in_a_run_folder():
+    """docs/security.md: a digest stands there, and still tells other settings apart."""
+    one, same, other = (lion.smoke().rebind(space=Plain(size)).record() for size in (3, 3, 4))
+    assert one == same
+    assert one != other
+    assert set(one["space"]) == {"digest"}
+    assert "_OpaqueObject" not in json.dumps(one)
 
 
 _FINALIZER = """
