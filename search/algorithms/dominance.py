@@ -66,7 +66,10 @@ def crowding(costs: Array) -> Array:
 
 
 def survivors(costs: Array, violations: Array, count: int) -> tuple[Array, Array, Array]:
-    """The best `count` points by rank, then by crowding, then by order.
+    """The best `count` points by rank, then by crowding, then by order; those that repeat an earlier one go last.
+
+    Without the latter, which the paper lacks, copies of a front of a few points soon fill a population: they are all of
+    rank 0, and each of them goes before the best of rank 1.
 
     Args:
       costs: float [n, m].
@@ -78,8 +81,11 @@ def survivors(costs: Array, violations: Array, count: int) -> tuple[Array, Array
     """
     rank = ranks(costs, violations)
     distance = np.zeros(len(costs))
-    for number in range(int(np.sort(rank)[count - 1]) + 1):
+    for number in range(int(rank.max()) + 1):
         front = np.flatnonzero(rank == number)
         distance[front] = crowding(costs[front])
-    chosen = np.lexsort((-distance, rank))[:count]
+    repeated = np.ones(len(costs), bool)
+    repeated[np.unique(np.column_stack([costs, violations]), axis=0, return_index=True)[1]] = False
+    repeated[violations == np.inf] = True  # No failure goes before a copy of a score.
+    chosen = np.lexsort((-distance, rank, repeated))[:count]
     return chosen, rank[chosen], distance[chosen]

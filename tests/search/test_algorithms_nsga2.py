@@ -229,7 +229,15 @@ def test_constraints():
     orders = [told(nsga2(size, constraints=constraints), rows[: 6 // size * size]) for size in (2, 3)]
     assert orders == [{3, 2}, {3, 2, 1}]
     assert told(nsga2(3), rows[:3]) == {0, 1, 2}
-    assert told(nsga2(3), rows) == {0, 1, 2}  # Without constraints the infeasible ones are the best.
+    assert told(nsga2(3), rows) == {0, 3, 1}  # Without constraints all at 0 are the same, and copies go last.
+
+
+def test_copies_do_not_fill_the_population():
+    """Our own addition: what repeats costs goes after all others but failures, so that small fronts leave room."""
+    rows = [two(1, 1), two(1, 1), two(2, 2), (Status.CRASHED, {}), two(1, 1), two(3, 3)]
+    assert told(nsga2(3), rows) == {0, 2, 5}
+    assert told(nsga2(2), rows[:4]) == {0, 2}
+    assert told(nsga2(4), [*rows[:4], *[(Status.CRASHED, {})] * 4]) == {0, 1, 2, 3}
 
 
 def test_constraint_units():
