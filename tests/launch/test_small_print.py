@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -87,7 +88,8 @@ class Plain:
 
 def test_no_pickle_in_a_run_folder():
     """docs/security.md: a digest stands there, and still tells other settings apart."""
-    one, same, other = (lion.smoke().rebind(space=Plain(size)).record() for size in (3, 3, 4))
+    experiments: list[Any] = [lion.smoke().rebind(space=Plain(size)) for size in (3, 3, 4)]
+    one, same, other = (experiment.record() for experiment in experiments)
     assert one == same
     assert one != other
     assert set(one["space"]) == {"digest"}
