@@ -17,7 +17,9 @@ demo: $(STAMP)  ## run the main job: discover an optimizer
 	$(BIN)/python launch/run.py --config launch/configs/lion.py:demo --workdir runs/demo
 
 test: $(STAMP) $(SCRATCH)/isozyme  ## the tests, and the doctests through a folder where the checkout is named isozyme
-	cd $(SCRATCH) && ../$(BIN)/python -m pytest -c isozyme/setup.cfg --rootdir isozyme isozyme/tests -m "not nightly" -n 2 --dist loadgroup $(ARGS)
+	cd $(SCRATCH) && ../$(BIN)/python -m pytest -c isozyme/setup.cfg --rootdir isozyme isozyme/tests -m alone
+	cd $(SCRATCH) && ../$(BIN)/python -m pytest -c isozyme/setup.cfg --rootdir isozyme isozyme/tests \
+		-m "not nightly and not alone" -n 2 --dist loadgroup $(ARGS)
 
 test-all: $(STAMP) $(SCRATCH)/isozyme  ## the tests and the long drills
 	cd $(SCRATCH) && ../$(BIN)/python -m pytest -c isozyme/setup.cfg --rootdir isozyme isozyme/tests $(ARGS)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-_OVERRIDE = "--config."
-
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0 passed, 1 findings, 2 something to mend (one line says what)."""
@@ -33,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
 def _main(arguments: Sequence[str]) -> int:
     from absl import flags
 
+    from isozyme.launch import override_flags
     from isozyme.launch.errors import UsageError
 
     values: Any = flags.FlagValues()
@@ -41,18 +40,16 @@ def _main(arguments: Sequence[str]) -> int:
     if any(a in ("-h", "-help", "--help", "--helpfull") for a in arguments):
         print(f"{__doc__}\n  --config.PATH=VALUE: overrides a value\n{values.get_help()}")
         return 0
-    overrides = [a.removeprefix(_OVERRIDE).partition("=") for a in arguments if a.startswith(_OVERRIDE)]
-    if bare := [path for path, equals, _ in overrides if not equals or not path]:
-        raise UsageError(f"{_OVERRIDE}{bare[0]}: an override has the form --config.PATH=VALUE")
+    overrides, others = override_flags.split(arguments)
     try:
-        rest = values(["exam.py", *(a for a in arguments if not a.startswith(_OVERRIDE))])
+        rest = values(["exam.py", *others])
     except flags.Error as error:
         raise UsageError(f"{error}; see --help") from error
     if len(rest) > 1 or not values.config:
         raise UsageError(
             f"{' '.join(arguments) or 'nothing given'}: give --config FILE, maybe with :variant; see --help"
         )
-    return _examine(values.config, values.patch, [(path, value) for path, _, value in overrides])
+    return _examine(values.config, values.patch, overrides)
 
 
 def _examine(config: str, patches: Sequence[str], overrides: Sequence[tuple[str, str]]) -> int:

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-_CONFIG = "--config."
-
 
 class _Parser(argparse.ArgumentParser):
     """Tells of a mistake in one line, as everything here does."""
@@ -77,6 +75,7 @@ def _positive(text: str) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0, or 2 with one line that says what to mend."""
     try:
+        from isozyme.launch import override_flags
         from isozyme.launch.checkout import require_same
         from isozyme.launch.errors import UsageError
     except ImportError as error:
@@ -88,10 +87,10 @@ def main(arguments: Sequence[str]) -> int:
         if not arguments:
             parser.print_help()
             return 2
-        overrides = [a.removeprefix(_CONFIG) for a in arguments if a.startswith(_CONFIG)]
-        options, rest = parser.parse_known_args([a for a in arguments if not a.startswith(_CONFIG)])
+        overrides, others = override_flags.split(arguments)
+        options, rest = parser.parse_known_args(others)
         if rest or (overrides and options.command != "export"):
-            extra = " ".join([*rest, *(f"{_CONFIG}{text}" for text in overrides)])
+            extra = " ".join([*rest, *(f"{override_flags.PREFIX}{path}={value}" for path, value in overrides)])
             commands[options.command].error(f"{options.command} takes no {extra}")
         _report(options, overrides)
         sys.stdout.flush()
@@ -104,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
 
 
-def _report(options: Any, overrides: Sequence[str]) -> None:
+def _report(options: Any, overrides: Sequence[tuple[str, str]]) -> None:
     """Carries a command out."""
     from isozyme.launch.errors import UsageError
     from isozyme.launch.reading import RunReader
@@ -131,8 +130,7 @@ def _report(options: Any, overrides: Sequence[str]) -> None:
             case "history":
                 history.show(reader, options.chart, options.jsonl)
             case "export":
-                pairs = [(path, value) for path, _, value in (text.partition("=") for text in overrides)]
-                export.export(reader, options.trial, options.to, options.config, options.patch, pairs)
+                export.export(reader, options.trial, options.to, options.config, options.patch, overrides)
             case "html":
                 page.write(reader, options.to or Path(f"{reader.name}.html"))
     except JournalError as error:

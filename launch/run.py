@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _OK, _USAGE, _INTERRUPTED = 0, 2, 130
-_CONFIG = "--config."
 
 
 class Options(NamedTuple):
@@ -51,6 +50,7 @@ def _parse(arguments: Sequence[str]) -> Options | None:
     """Reads the flags; None if help was asked for and given."""
     from absl import flags
 
+    from isozyme.launch import override_flags
     from isozyme.launch.errors import UsageError
 
     values: Any = flags.FlagValues()
@@ -65,9 +65,9 @@ def _parse(arguments: Sequence[str]) -> Options | None:
     if any(a in ("-h", "-help", "--help", "--helpfull") for a in arguments):
         print(f"{__doc__}\n\n  --config.PATH=VALUE: overrides a value\n{values.get_help()}")
         return None
-    overrides = [_override(a) for a in arguments if a.startswith(_CONFIG)]
+    overrides, others = override_flags.split(arguments)
     try:
-        rest = values(["run.py", *(a for a in arguments if not a.startswith(_CONFIG))])
+        rest = values(["run.py", *others])
     except flags.Error as error:
         raise UsageError(f"{error}; see --help") from error
     if len(rest) > 1:
@@ -75,15 +75,6 @@ def _parse(arguments: Sequence[str]) -> Options | None:
     if not values.config:
         raise UsageError("--config is missing; name a Python file such as launch/configs/lion.py")
     return Options(values.config, values.patch, overrides, values.workdir, values.workers, values.address, values.store)
-
-
-def _override(argument: str) -> tuple[str, str]:
-    from isozyme.launch.errors import UsageError
-
-    path, equals, value = argument.removeprefix(_CONFIG).partition("=")
-    if not equals or not path:
-        raise UsageError(f"{argument}: an override has the form --config.PATH=VALUE")
-    return path, value
 
 
 def _run(options: Options) -> int:

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import shlex
 import threading
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from isozyme.launch.bill import Bill
 from isozyme.launch.closing import Closing
 from isozyme.launch.experiment import Experiment
 from isozyme.launch.overrides import paths
+from isozyme.launch.reading.card import export_command
 from isozyme.search.cost import scalars
 from isozyme.search.database import no_room
 from isozyme.search.progress import HITS, Progress
@@ -178,7 +178,7 @@ def _failures(progress: Progress) -> dict[str, float]:
 def _winner(space: Space, closing: Closing, folder: Path) -> str:
     """The winner in Markdown; its text is set off by spaces, which nothing in it can end."""
     number = closing.winner.number
-    command = f"python launch/report.py export {shlex.quote(str(folder))} {number} --to=trial_{number}"
+    command = export_command(folder, number)
     parts = [f"Trial {number}, as found:", _set_off(space.to_source(closing.winner.candidate))]
     if closing.steps:
         parts += ["Simplified:", _set_off(space.to_source(closing.candidate))]

@@ -120,8 +120,13 @@ def make(connection: sqlite3.Connection, columns: Columns, position: int, object
         children=children[:_LISTED].tolist(),
         children_total=len(children),
         lineage=lineage(columns, position, objectives),
-        export=f"python launch/report.py export {shlex.quote(str(folder))} {number} --to=trial_{number}",
+        export=export_command(folder, number),
     )
+
+
+def export_command(folder: Path, number: int) -> str:
+    """What writes a trial's candidate as something usable."""
+    return f"python launch/report.py export {shlex.quote(str(folder))} {number} --to=trial_{number}"
 
 
 def _noise(trial: Trial) -> dict[str, float]:

@@ -59,7 +59,8 @@ class NSGA2(pg.Object):
 
     The first N proposals are the space's initial candidates; each later one is a child of winners of binary
     tournaments. Whenever N more trials have been fed back, the best N of these and the population survive: asynchrony
-    shifts which trials meet, and makes nobody wait. Failures are dominated by everything.
+    shifts which trials meet, and makes nobody wait. Failures are dominated by everything; trials that repeat the costs
+    of another survive only where room is left, which is our own addition.
     """
 
     population_size: int

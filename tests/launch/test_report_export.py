@@ -135,6 +135,13 @@ def test_export_from_a_space_of_ones_own(tmp_path: Path) -> None:
     assert "def optimizer(" in (to / "optimizer.py").read_text()
 
 
+def test_an_override_without_a_value_is_refused(tmp_path: Path, call: Call) -> None:
+    """As by every command line here."""
+    code, _, err = call("export", tmp_path, 0, f"--to={tmp_path / 'to'}", "--config.seed")
+    assert code == 2
+    assert err == "error: --config.seed: an override has the form --config.PATH=VALUE\n"
+
+
 def test_an_invalid_candidate_is_not_exported(tmp_path: Path, call: Call) -> None:
     space = TemplateSpace(pg.Dict(a=pg.oneof([1, 2])))
     folder = _run_of(tmp_path / "run", space.to_json(), candidate="[7]")

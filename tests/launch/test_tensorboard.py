@@ -2,19 +2,15 @@
 
 import itertools
 import json
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import PATIENCE, fetch, tensorboard
 from conftest import Finished
-from launch_helpers import TRIALS, environment, query
+from launch_helpers import TRIALS, query
 
 SCALARS = {
     "best/loss",
@@ -155,51 +151,23 @@ def test_the_front_is_a_picture(events: Any) -> None:
 
 @pytest.fixture(scope="module")
 def server(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A TensorBoard on a free port of the loopback, and its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("tensorboard") / "log"
-    with log.open("w") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tensorboard.main", "--logdir", str(finished.folder.parent)]
-            + ["--host", "127.0.0.1", "--port", str(port), "--load_fast", "false"],
-            env=environment(PYTHONWARNINGS="ignore"),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 90
-        while True:
-            assert child.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            try:
-                if json.loads(_fetch(f"{address}/data/plugin/images/tags")):
-                    break
-            except (urllib.error.URLError, ConnectionError):
-                pass
+    """A TensorBoard that has read the run, and its address."""
+    with tensorboard(finished.folder.parent, tmp_path_factory.mktemp("tensorboard") / "log") as address:
+        deadline = time.monotonic() + PATIENCE
+        while not json.loads(fetch(f"{address}/data/plugin/images/tags")):
+            assert time.monotonic() < deadline
             time.sleep(0.1)
         yield address
-    finally:
-        child.kill()
-        child.wait()
-
-
-def _fetch(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=30) as answer:
-        return answer.read()
 
 
 def test_a_real_server_shows_scalars_and_the_front(finished: Finished, server: str) -> None:
     """`tensorboard --logdir`, as the summary tells the user to type."""
-    tags = json.loads(_fetch(f"{server}/data/plugin/scalars/tags"))
+    tags = json.loads(fetch(f"{server}/data/plugin/scalars/tags"))
     run = finished.folder.name
     assert set(tags) == {run}
     assert set(tags[run]) >= SCALARS
-    series = json.loads(_fetch(f"{server}/data/plugin/scalars/scalars?run={run}&tag=best%2Floss"))
+    series = json.loads(fetch(f"{server}/data/plugin/scalars/scalars?run={run}&tag=best%2Floss"))
     assert series[-1][1] == TRIALS - 1
-    images = json.loads(_fetch(f"{server}/data/plugin/images/images?run={run}&tag=front&sample=0"))
-    picture = _fetch(f"{server}/data/plugin/images/individualImage?{images[-1]['query']}")
+    images = json.loads(fetch(f"{server}/data/plugin/images/images?run={run}&tag=front&sample=0"))
+    picture = fetch(f"{server}/data/plugin/images/individualImage?{images[-1]['query']}")
     assert picture.startswith(b"\x89PNG")
