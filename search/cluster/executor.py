@@ -26,6 +26,7 @@ _SETUP_DEATHS = 5
 _ASK_AGAIN = 0.5  # seconds between looks at a worker that is out of reach
 _OUT_OF_REACH = 60.0  # seconds after which one is replaced
 _EMPTY = 60.0  # seconds for which the place of a worker that cannot be set up is left empty
+_SETTLE = 2.0  # seconds until a node has ended all workers that memory was short for, and has their memory back
 _WAITING = 30.0  # seconds without room after which workers are missed aloud
 _ONE_PROCESSOR, _NO_SOURCES = Resources(), Sources()
 
@@ -69,6 +70,7 @@ class RayExecutor:
         self._slots: list[Slot] = []
         self._backlog = Backlog()
         self._ready = self._setup_deaths = 0
+        self._exhausted = -_SETTLE  # When memory was last exhausted on any node, in seconds of the monotonic clock.
         self._room = False  # Whether some worker takes another batch.
         self._served = self._missed = False  # Whether any worker has ever been set up; whether some are missed aloud.
 
@@ -150,11 +152,24 @@ class RayExecutor:
             if slot.batches and slot.batches[0].queue is starved:
                 return slot.node
         place = next((slot for slot in self._slots if slot.ready), None) if starved else None
-        if place is None:
+        if place is None or time.monotonic() - self._exhausted < _SETTLE:
             return None
-        if not any(slot.batches for slot in self._slots if slot.node == place.node):
+        node = place.node
+        if not any(slot.batches for slot in self._slots if slot.node == node) and self._lives(place):
             self._send(place, starved, 1)
-        return place.node
+        return node
+
+    def _lives(self, slot: Slot) -> bool:
+        """Asks an idle worker. The death of one goes unnoticed, and what it is sent then would be blamed for it."""
+        import ray
+        from ray.exceptions import RayError
+
+        try:
+            ray.get(slot.actor.arrive.remote(), timeout=_OUT_OF_REACH)
+        except RayError as error:
+            self._lose(slot, error)
+            return False
+        return True
 
     def _send(self, slot: Slot, queue: Waiting, count: int) -> None:
         batch = self._backlog.take(queue, count)
@@ -236,9 +251,11 @@ class RayExecutor:
             self._backlog.lose(lost, begun=1)
             return
         self._backlog.lose(lost[1:], begun=0)
-        why = connection.reason(error)
+        why, starved = connection.reason(error), connection.out_of_memory(error)
+        if starved:
+            self._exhausted = time.monotonic()
         if lost:
-            self._backlog.suspect(lost[0], connection.out_of_memory(error), why)
+            self._backlog.suspect(lost[0], starved, why)
         if not ready:
             self._setup_deaths += 1
             if self._setup_deaths == _SETUP_DEATHS:

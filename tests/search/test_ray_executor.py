@@ -160,6 +160,15 @@ def test_a_candidate_that_takes_its_worker_along(executor, monkeypatch):
     assert "\n" not in reason
 
 
+def test_the_death_of_an_idle_worker_is_not_blamed_on_what_it_would_get_next(executor):
+    """Nobody waits for an idle worker, so that nothing says that it is dead before it is asked."""
+    made = executor(BitEvaluator(), workers=1)
+    made.conditions("search")
+    process_of(made._slots[0]).kill()
+    made._backlog.starved.append((0, Request(bits(0, 1), last=1)))
+    assert collect(made, 1)[0].attempts == 1
+
+
 class Killer(threading.Thread):
     """Kills workers and the processes that evaluate for them, at random, each time that something has been evaluated.
 
