@@ -186,13 +186,16 @@ class Journal:
 
     def lineage(self, number: int) -> list[int]:
         """The trial, its first parent, that one's first parent, and so on."""
-        line = [number]
+        line, seen = [number], {number}
         while True:
             row = self._connection.execute("SELECT parents FROM trials WHERE trial = ?", (line[-1],)).fetchone()
             parents = self._decoded(rows.parents, row[0]) if row else ()
             if not parents:
                 return line
+            if parents[0] in seen:
+                raise reported(self._path, ValueError(f"trial {parents[0]} is an ancestor of itself"))
             line.append(parents[0])
+            seen.add(parents[0])
 
     def assess(self, key: str, split: str, candidate: str, outcome: Outcome) -> None:
         """Commits a closing assessment."""

@@ -24,10 +24,11 @@ def experiment() -> Experiment:
     It has not been run to its end yet: at 22 programs a second, seen on half a core, that would take four hours.
     """
     return _experiment(
-        OptimizerEvaluator([_perceptron(), _convolutional(), _transformer()]),
+        OptimizerEvaluator(_small_tasks()),
         RegularizedEvolution(1000, 2),
         Budget(300_000),
         lag=64,
+        hurdle=QuantileHurdle(quantile=0.5),
         meta_validation=MetaValidation(_others(), every=2500),
         finalists=16,
         funnel=_funnel(),

@@ -258,10 +258,11 @@ def test_damage_to_a_closing_assessment_is_reported(tmp_path):
     journal.close()
 
 
-def test_damage_to_a_lineage_is_reported(tmp_path):
+@pytest.mark.parametrize("parents", ["[1", "[5]"])
+def test_damage_to_a_lineage_is_reported(tmp_path, parents):
     path = filled(tmp_path, 6)
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE trials SET parents = '[1' WHERE trial = 3")
+        connection.execute("UPDATE trials SET parents = ? WHERE trial = 3", (parents,))
     connection.close()
     journal = Journal.read(tmp_path)
     with pytest.raises(JournalError, match="damaged"):
