@@ -47,7 +47,7 @@ def laptop() -> Experiment:
         OptimizerEvaluator(_small_tasks()),
         RegularizedEvolution(500, 4),
         Budget(300_000),
-        space=OptimizerPrograms(start=adamw(0.0075, 0.1)),
+        space=OptimizerPrograms(start=adamw(0.066, 0.055, 0.8, 0.91)),
         lag=64,
         hurdle=QuantileHurdle(quantile=0.5),
         meta_validation=MetaValidation(_others(), every=2500),

@@ -6,8 +6,8 @@ from isozyme.spaces.lion.source import from_source
 _ADAMW = """
 def train(w, g, v1, v2, lr):
     g2 = square(g)
-    m = interpolate(g, v1, 0.9)
-    v = interpolate(g2, v2, 0.999)
+    m = interpolate(g, v1, {beta1!r})
+    v = interpolate(g2, v2, {beta2!r})
     s = sqrt(v)
     u = m / s
     wd = w * {decay!r}
@@ -18,9 +18,9 @@ def train(w, g, v1, v2, lr):
 """
 
 
-def adamw(rate: float, decay: float) -> str:
-    """AdamW's source with these two constants, which fit a start that is tuned for the tasks of a search."""
-    return _ADAMW.format(rate=rate, decay=decay)
+def adamw(rate: float, decay: float, beta1: float = 0.9, beta2: float = 0.999) -> str:
+    """AdamW's source with these constants, for a start that is tuned for the tasks of a search."""
+    return _ADAMW.format(rate=rate, decay=decay, beta1=beta1, beta2=beta2)
 
 
 _SOURCES = {
