@@ -54,7 +54,7 @@ def steps(program: Program) -> list[Step]:
     current = single_assignment(program)
     key = behaviour(current)
     found = [Step("dead statements and states removed, equal computations shared", readable(current), key)]
-    if np.isfinite(probe.updates(build(current))).mean() < _SHOWN:
+    if np.isfinite(probe.updates(build(current))[0]).mean() < _SHOWN:
         return found
     while True:
         taken = _values(current, key) or _operations(current, key)
@@ -66,7 +66,7 @@ def steps(program: Program) -> list[Step]:
 
 def behaviour(program: Program) -> bytes:
     """What the numeric key is made of: the fingerprint of the updates on the probe."""
-    return fingerprint([probe.updates(build(program))])
+    return fingerprint(probe.updates(build(program)))
 
 
 def _values(program: Program, key: bytes) -> list[tuple[str, Program]]:

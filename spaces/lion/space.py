@@ -36,7 +36,7 @@ class OptimizerPrograms(pg.Object):
     max_statements: int
     mutates: str
 
-    version = "lion-3"
+    version = "lion-4"
 
     def _on_bound(self) -> None:
         super()._on_bound()
@@ -104,8 +104,8 @@ class OptimizerPrograms(pg.Object):
         return graph.canonical(candidate)
 
     def probe(self, candidate: Program) -> Sequence[np.ndarray]:
-        """Updates over 24 steps on 64 weights, float64 [24, 64]."""
-        return [probe.updates(graph.build(candidate))]
+        """Updates over 24 steps on 64 weights, float64 [24, 64]; twice where the first ones are not all finite."""
+        return probe.updates(graph.build(candidate))
 
     def form(self, candidate: Program) -> Mapping[str, float]:
         """Statements, live statements, and bytes of optimizer state for one float32 weight."""

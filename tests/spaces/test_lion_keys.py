@@ -160,6 +160,16 @@ def test_probe_hands_states_on_at_once(returned, read):
     assert_probe_runs_the_steps(SPACE.from_source(f"def train(w, g, v1, v2, lr):\n{body}    return {returned}\n"))
 
 
+def test_programs_that_are_finite_on_small_gradients_alone():
+    """NaN of the hard inputs does not hide what a program does in training."""
+    body = "def train(w, g, v1, v2, lr):\n    n = arctanh(g)\n    n = global_norm(n)\n    u = g * n\n    u = u * {}\n"
+    one, other, twin = (SPACE.from_source(f"{body.format(by)}    return u, v1, v2\n") for by in ("lr", "0.5", "lr"))
+    hard, gentle = SPACE.probe(one)
+    assert np.isfinite(hard).mean() < 0.2 and np.isfinite(gentle).all()
+    np.testing.assert_array_equal(hard, SPACE.probe(other)[0])
+    assert hashing.numeric_key(SPACE, one) == hashing.numeric_key(SPACE, twin) != hashing.numeric_key(SPACE, other)
+
+
 @pytest.mark.parametrize("sizes", [[1], [1, 1], [5], [3, 4, 1]])
 def test_sums_of_all_steps_at_once(sizes):
     """A layout adds up the last axis: for rows of many steps as for the row of one."""
