@@ -22,7 +22,7 @@ _SEED = 20230213
 
 
 def updates(graph: Graph) -> list[np.ndarray]:
-    """The updates of all steps, shape [STEPS, 64]: on the hard inputs, then on the gentle ones unless all are finite."""
+    """The updates of all steps, shape [STEPS, 64]: on the hard inputs, then on the gentle ones unless all is finite."""
     weights, gradients, rates, layout = inputs()
     with np.errstate(all="ignore"):
         hard = execution.updates(graph, layout, weights, gradients, rates)
