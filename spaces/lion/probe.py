@@ -28,7 +28,7 @@ def updates(graph: Graph) -> list[np.ndarray]:
         hard = execution.updates(graph, layout, weights, gradients, rates)
         if np.isfinite(hard).all():
             return [hard]
-        gentle = execution.updates(graph, layout, weights / 10, np.clip(gradients, -1.0, 1.0) / 30, rates)
+        gentle = execution.updates(graph, layout, weights / 10, np.clip(gradients, -1.0, 1.0) / 3, rates)
     return [hard, gentle]
 
 

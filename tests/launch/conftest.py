@@ -3,21 +3,11 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from launch_helpers import SMALL, Ended, run, run_in_terminal
+from launch_helpers import SMALL, Call, Ended, Finished, run, run_in_terminal
 
 from isozyme.launch import report
-
-Call = Callable[..., tuple[int, str, str]]
-
-
-class Finished(NamedTuple):
-    """A finished run: its folder and what was printed."""
-
-    folder: Path
-    ended: Ended
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,6 +95,7 @@ def experiment():
     )
 '''
 
+Call = Callable[..., tuple[int, str, str]]
 HANG = 240  # seconds; nothing here takes a fifth of it
 
 
@@ -104,6 +105,13 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
+
+
+class Finished(NamedTuple):
+    """A finished run: its folder and what was printed."""
+
+    folder: Path
+    ended: Ended
 
 
 def environment(**changes: str) -> dict[str, str]:

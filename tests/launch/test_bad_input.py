@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Finished
 from launch_helpers import (
     LION,
     OWN_CONFIG,
@@ -23,6 +22,7 @@ from launch_helpers import (
     SMOKE,
     TRIALS,
     Ended,
+    Finished,
     assert_usage_error,
     environment,
     report,

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Finished
 from launch_helpers import (
     LION,
     OWN_CONFIG,
@@ -16,6 +15,7 @@ from launch_helpers import (
     ROOT,
     RUN,
     TRIALS,
+    Finished,
     assert_usage_error,
     environment,
     jsonl,

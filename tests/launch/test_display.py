@@ -2,8 +2,7 @@
 
 import re
 
-from conftest import Finished
-from launch_helpers import TRIALS
+from launch_helpers import TRIALS, Finished
 
 FIELDS = ("trials", "unique", "hits", "failures", "best loss", "front", "trials/s", "time left")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Finished
 from launch_helpers import (
     ROOT,
     SMALL,
     TRIALS,
+    Finished,
     assert_usage_error,
     background,
     committed,

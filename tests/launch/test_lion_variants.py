@@ -21,7 +21,7 @@ from isozyme.search.executors import InProcessExecutor
 from isozyme.spaces.lion import NAMED
 
 PROGRAMS = 60
-VARIANTS = ("experiment", "laptop", "pareto", "demo", "smoke")
+VARIANTS = ("experiment", "laptop", "beyond_constants", "pareto", "demo", "smoke")
 
 
 @pytest.fixture(scope="module")

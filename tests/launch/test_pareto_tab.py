@@ -11,8 +11,7 @@ from typing import Any
 import browser
 import pytest
 from browser import PLUGIN, Tab
-from conftest import Finished
-from launch_helpers import OWN_CONFIG, TRIALS, one_line, query, run
+from launch_helpers import OWN_CONFIG, TRIALS, Finished, one_line, query, run
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.journal import Journal

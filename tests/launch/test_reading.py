@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Finished
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_helpers import BEGAN, TWO, add, failed, run_folder, scored
-from launch_helpers import jsonl, query
+from launch_helpers import Finished, jsonl, query
 
 from isozyme.evaluators.protocol import Status
 from isozyme.launch.errors import UsageError

@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Finished
 from journal_helpers import add, failed, run_folder, scored
-from launch_helpers import jsonl, query
+from launch_helpers import Finished, jsonl, query
 
 from isozyme.evaluators.protocol import Status
 from isozyme.launch.errors import UsageError

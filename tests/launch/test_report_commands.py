@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Call, Finished
 from journal_helpers import add, failed, run_folder, scored
-from launch_helpers import REPORT, jsonl, launch, query
+from launch_helpers import REPORT, Call, Finished, jsonl, launch, query
 
 from isozyme.evaluators.protocol import Status
 from isozyme.launch.reading import RunReader

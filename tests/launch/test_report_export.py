@@ -7,9 +7,8 @@ from typing import Any
 
 import pyglove as pg
 import pytest
-from conftest import Call, Finished
 from journal_helpers import add, run_folder, scored
-from launch_helpers import LION, OWN_CONFIG, REPORT, assert_usage_error, launch, run
+from launch_helpers import LION, OWN_CONFIG, REPORT, Call, Finished, assert_usage_error, launch, run
 
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import RunReader

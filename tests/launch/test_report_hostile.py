@@ -8,9 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from conftest import Finished
 from journal_helpers import add, failed, run_folder, scored
-from launch_helpers import jsonl
+from launch_helpers import Finished, jsonl
 
 from isozyme.evaluators.protocol import Status
 from isozyme.launch import report

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Finished
-from launch_helpers import REPORT, TRIALS, assert_usage_error, environment, jsonl, report, trajectory
+from launch_helpers import REPORT, TRIALS, Finished, assert_usage_error, environment, jsonl, report, trajectory
 
 from isozyme.spaces.lion import NAMED, OptimizerPrograms
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from browser import PATIENCE, fetch, tensorboard
-from conftest import Finished
-from launch_helpers import TRIALS, query
+from launch_helpers import TRIALS, Finished, query
 
 SCALARS = {
     "best/loss",

@@ -6,8 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import Finished
-from launch_helpers import environment
+from launch_helpers import Finished, environment
 
 # An ordinary optax training loop on scikit-learn's digits; isozyme cannot be imported.
 _LOOP = """
