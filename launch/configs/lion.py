@@ -21,7 +21,10 @@ from isozyme.spaces.lion import OptimizerPrograms, adamw
 def experiment() -> Experiment:
     """Like the paper's search: 300,000 programs, a population of 1,000 that starts as AdamW, tournaments of 2.
 
-    It has not been run to its end yet: at 22 programs a second, seen on half a core, that would take four hours.
+    41 minutes on one core, and ten for the closing. 48,895 programs were evaluated, 83.7 % were hits. Loss 0.3785 falls
+    to 0.2314, on the final split from 0.3867 to 0.2326, by AdamW with its momentum clipped to the schedule from above;
+    on ten times larger tasks that is 0.5 % ahead of a tuned AdamW (-1.1 to +0.01), short of passing
+    (docs/results/lion.md).
     """
     return _experiment(
         OptimizerEvaluator(_small_tasks()),
@@ -49,7 +52,9 @@ def laptop() -> Experiment:
 def beyond_constants() -> Experiment:
     """The control: 300,000 programs from an AdamW of which 20,000 evaluations have tuned all four constants.
 
-    XXX
+    37 minutes on one core, and ten for the funnel. 47,228 programs were evaluated, 84.3 % were hits. Loss 0.2352 falls to
+    0.2234, and hardly on fresh seeds: on the final split from 0.2194 to 0.2179. Nothing passes the funnel
+    (docs/results/lion.md).
     """
     return _laptop(adamw(0.066, 0.055, 0.8, 0.91))
 
@@ -75,7 +80,10 @@ def demo() -> Experiment:
 
 
 def smoke() -> Experiment:
-    """One proxy task and 100 trials, a quarter of a minute: whether everything works, not what can be found."""
+    """One proxy task and 100 trials, 3 to 15 seconds: whether everything works, not what can be found.
+
+    Loss 0.16 of AdamW falls to 0.08, on the final split to 0.07.
+    """
     return _experiment(OptimizerEvaluator([_perceptron()]), RegularizedEvolution(20, 5), Budget(100))
 
 
