@@ -52,8 +52,8 @@ def laptop() -> Experiment:
 def beyond_constants() -> Experiment:
     """The control: 300,000 programs from an AdamW of which 20,000 evaluations have tuned all four constants.
 
-    37 minutes on one core, and ten for the funnel. 47,228 programs were evaluated, 84.3 % were hits. Loss 0.2352 falls to
-    0.2234, and hardly on fresh seeds: on the final split from 0.2194 to 0.2179. Nothing passes the funnel
+    37 minutes on one core, and ten for the funnel. 47,228 programs were evaluated, 84.3 % were hits. Loss 0.2352 falls
+    to 0.2234, and hardly on fresh seeds: on the final split from 0.2194 to 0.2179. Nothing passes the funnel
     (docs/results/lion.md).
     """
     return _laptop(adamw(0.066, 0.055, 0.8, 0.91))
