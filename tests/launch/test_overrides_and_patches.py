@@ -75,7 +75,7 @@ def tests_half_a_key(experiment: Experiment) -> Callable[..., Any]:
         ("evaluator.tasks[0].steps", "11", 11),
         ("evaluator.tasks[2].data", "any_text", "any_text"),
         ("evaluator.tasks[0].sizes.hidden", "[16, 8]", [16, 8]),
-        ("evaluator.tasks[1].sizes.channels[0]", "4", 4),
+        ("evaluator.tasks[2].sizes.channels[0]", "4", 4),
         ("evaluator.tasks[0].name", "7", "7"),  # A field that holds text takes digits as text.
     ],
 )
@@ -203,7 +203,7 @@ def test_overrides_come_after_patches() -> None:
     """What is written for one field beats a rule."""
     loaded = loading.load(str(LION), ["cheaper?factor=4"], [("evaluator.tasks[0].steps", "7")])
     assert loaded.evaluator.tasks[0].steps == 7
-    assert loaded.evaluator.tasks[1].steps == 25
+    assert loaded.evaluator.tasks[2].steps == 25
 
 
 def test_arguments_are_checked_before_anything_is_applied(experiment: Experiment) -> None:
