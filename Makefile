@@ -7,8 +7,8 @@ STAMP := $(VENV)/.installed
 # What the reference is about: rooms and families whose names are meant to be imported.
 REFERENCE := spaces spaces.exam spaces.lion spaces.tabnas spaces.template evaluators evaluators.protocol \
 	evaluators.exam evaluators.seeds evaluators.datasets evaluators.optimizer evaluators.tabular hashing hashing.policies \
-	hashing.stores hashing.functional_cache search search.exam search.protocol search.feasibility \
-	search.feasibility.additive search.feasibility.chain search.tuning launch.experiment launch.patches
+	hashing.stores hashing.functional_cache search search.exam search.protocol search.policy.additive \
+	search.policy.chain search.pyglove_bridge spaces.costs spaces.limits spaces.feasible launch.experiment launch.patches
 BENCH_STAMP := $(VENV)/.installed-bench
 
 .PHONY: demo test test-all drill lint bench docs newcomer clean

@@ -32,7 +32,7 @@ from rich.table import Table
 
 from isozyme.evaluators import Outcome, Status, process
 from isozyme.search import Controller, Journal, Maximize, RegularizedEvolution
-from isozyme.search.cluster.executor import RayExecutor
+from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.spaces.template import TemplateSpace
 
 _LAG = 1024

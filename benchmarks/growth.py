@@ -27,7 +27,7 @@ from rich.table import Table
 
 from isozyme.evaluators import Outcome, Status
 from isozyme.search import Controller, Journal, Maximize, Progress, RegularizedEvolution, Trial
-from isozyme.search.executors import InProcessExecutor
+from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.spaces.template import TemplateSpace
 
 _LAG = 512

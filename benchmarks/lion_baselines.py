@@ -37,7 +37,7 @@ from isozyme.launch import Experiment  # noqa: E402
 from isozyme.launch.configs import lion  # noqa: E402
 from isozyme.launch.overrides import override  # noqa: E402
 from isozyme.launch.patches import patch  # noqa: E402
-from isozyme.search.executors import InProcessExecutor  # noqa: E402
+from isozyme.search.executors.in_process import InProcessExecutor  # noqa: E402
 from isozyme.spaces.lion import NAMED  # noqa: E402
 
 _QUICK = 300  # programs

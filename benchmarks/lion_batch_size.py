@@ -36,7 +36,7 @@ from isozyme.benchmarks.comparison.problems import Data, Problem  # noqa: E402
 from isozyme.benchmarks.comparison.tuning import FULL, QUICK, Grid, Tuned, final_losses, runner, tune  # noqa: E402
 from isozyme.evaluators.optimizer.networks import MultiLayerPerceptron  # noqa: E402
 from isozyme.evaluators.protocol import DataUnavailable  # noqa: E402
-from isozyme.search.pairing import Interval, interval, relative  # noqa: E402
+from isozyme.search.validation.pairing import Interval, interval, relative  # noqa: E402
 
 _CONFIDENCE = 0.95
 _EQUAL_STEPS = 128

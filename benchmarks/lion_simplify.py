@@ -4,7 +4,7 @@
 
 The default is the program that the paper's search found (`discovered`), as printed there: Lion before anybody
 simplified it. What keeps behaviour is proved by the functional key; what changes it slightly is tested for a loss
-against the program as given, draw by draw (`search/simplification.py`).
+against the program as given, draw by draw (`search/validation/simplification.py`).
 
 The test needs a task on which the program learns and on which each of its parts can matter. At the published rate of
 0.0002 a weight moves by less than 0.02 in the 200 steps of our proxies, and weight decay, which acts within
@@ -34,7 +34,7 @@ process.fix()
 
 from isozyme.evaluators import Job, Status  # noqa: E402
 from isozyme.evaluators.optimizer import OptimizerEvaluator, Task  # noqa: E402
-from isozyme.search.simplification import Simplification, Step, attempts, result  # noqa: E402
+from isozyme.search.validation.simplification import Simplification, Step, attempts, result  # noqa: E402
 from isozyme.spaces.lion import NAMED, OptimizerPrograms, Program  # noqa: E402
 
 

@@ -35,7 +35,8 @@ from isozyme.evaluators.optimizer.runner import Runner  # noqa: E402
 from isozyme.evaluators.optimizer.tasks import LoadedTask  # noqa: E402
 from isozyme.launch import Budget, Experiment  # noqa: E402
 from isozyme.search import Minimize, RegularizedEvolution  # noqa: E402
-from isozyme.search.executors import InProcessExecutor, Request  # noqa: E402
+from isozyme.search.executors.in_process import InProcessExecutor  # noqa: E402
+from isozyme.search.executors.protocol import Request  # noqa: E402
 from isozyme.spaces.lion import NAMED, OptimizerPrograms, Program  # noqa: E402
 
 PROXY = Task("proxy", "digits", "mlp", {"hidden": [16]}, batch_size=32, steps=100)

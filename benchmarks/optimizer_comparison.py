@@ -37,7 +37,7 @@ import optax  # noqa: E402
 from isozyme.benchmarks.comparison import charts, cost, problems  # noqa: E402
 from isozyme.benchmarks.comparison.contestants import ADAMW, LION, OTHERS, Contestant, of_program  # noqa: E402
 from isozyme.benchmarks.comparison.tuning import FULL, QUICK, Grid, Tuned, final_losses, runner, tune  # noqa: E402
-from isozyme.search.pairing import Interval, interval, relative  # noqa: E402
+from isozyme.search.validation.pairing import Interval, interval, relative  # noqa: E402
 from isozyme.spaces.lion import NAMED, OptimizerPrograms, Program, to_optax  # noqa: E402
 from isozyme.spaces.protocol import InvalidCandidate  # noqa: E402
 

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search.journal import Journal
+from isozyme.search.journal.journal import Journal
 from isozyme.search.protocol import Trial
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "launch"))

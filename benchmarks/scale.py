@@ -4,7 +4,8 @@
 
 Four answers, each a table: how many workers one controller feeds; what lag and asynchronous feedback cost in
 utilisation; what they cost in search quality; where the journal saturates. The controller, its journal and the search
-are real, on 20 four-way decisions with epistasis (an NK landscape); time is virtual (isozyme.search.simulation). The
+are real, on 20 four-way decisions with epistasis (an NK landscape); time is virtual
+(isozyme.search.executors.simulated). The
 first and the last answer measure this machine, so that nothing else should run on it; the others are the same on any.
 """
 

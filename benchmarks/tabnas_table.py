@@ -29,7 +29,8 @@ from isozyme.benchmarks.tabnas import replay  # noqa: E402
 from isozyme.benchmarks.tabnas.replay import Course, Method  # noqa: E402
 from isozyme.benchmarks.tabnas.table import Landscape, landscape  # noqa: E402
 from isozyme.search import NSGA2, AtMost, Crossover, RandomSearch, RegularizedEvolution  # noqa: E402
-from isozyme.search.feasibility import FeasibleOnly, FeasibleSpace  # noqa: E402
+from isozyme.search.algorithms.feasible_only import FeasibleOnly  # noqa: E402
+from isozyme.spaces.feasible import FeasibleSpace  # noqa: E402
 
 _REPEATS, _QUICK = 200, 100
 _SHOWN = (50, 100, 200)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from isozyme.evaluators.protocol import Status
 from isozyme.launch.experiment import Budget, Experiment
-from isozyme.search import phases
-from isozyme.search.cost import Cost, Session, Totals, price
-from isozyme.search.journal import Journal
-from isozyme.search.power import EnergyCounter
-from isozyme.search.progress import Progress
+from isozyme.search.accounting import phases
+from isozyme.search.accounting.bill import Cost, Session, Totals, price
+from isozyme.search.accounting.power import EnergyCounter
+from isozyme.search.journal.journal import Journal
+from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Trial
 
 _SEEN_EVERY = 2.0  # seconds

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from isozyme.evaluators.protocol import SPLITS, Outcome
 from isozyme.launch.experiment import Experiment
-from isozyme.search.assessment import Assessor
-from isozyme.search.funnel import FRESH, Comparison, Executors, best
-from isozyme.search.pairing import costs
-from isozyme.search.progress import Progress
+from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Trial
-from isozyme.search.simplification import Step, result, simplify
+from isozyme.search.validation.assessment import Assessor
+from isozyme.search.validation.funnel import FRESH, Comparison, Executors, best
+from isozyme.search.validation.pairing import costs
+from isozyme.search.validation.simplification import Step, result, simplify
 
 
 class Closing(NamedTuple):

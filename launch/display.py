@@ -10,7 +10,7 @@ from rich.text import Text
 
 from isozyme.launch.experiment import Budget
 from isozyme.search.objectives import Objective
-from isozyme.search.progress import HITS, Progress
+from isozyme.search.progress.progress import HITS, Progress
 from isozyme.search.protocol import Trial
 
 _LINE_EVERY = 5.0  # seconds

@@ -5,13 +5,13 @@ from typing import Any
 import pyglove as pg
 
 from isozyme.hashing import digest
-from isozyme.search.equivalence import Equivalence
-from isozyme.search.funnel import Funnel, baselines
-from isozyme.search.hurdles import QuantileHurdle
-from isozyme.search.meta_validation import MetaValidation
+from isozyme.search.accounting.power import Power
+from isozyme.search.controller.equivalence import Equivalence
+from isozyme.search.controller.hurdles import QuantileHurdle
 from isozyme.search.objectives import Objective
-from isozyme.search.power import Power
-from isozyme.search.simplification import Simplification
+from isozyme.search.validation.funnel import Funnel, baselines
+from isozyme.search.validation.meta_validation import MetaValidation
+from isozyme.search.validation.simplification import Simplification
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 

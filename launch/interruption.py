@@ -6,7 +6,7 @@ import sys
 import threading
 from typing import Any
 
-from isozyme.search.progress import Progress
+from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Trial
 
 _SOON = 0.1  # seconds

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.experiment import Experiment
-from isozyme.search.cluster import sources
+from isozyme.search.executors import sources
 
 
 def load(config: str, patches: Sequence[str], overrides: Sequence[tuple[str, str]]) -> Experiment:

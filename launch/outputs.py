@@ -11,9 +11,9 @@ from typing import Any
 
 from isozyme.launch.closing import Closing
 from isozyme.launch.workdir import write
-from isozyme.search.funnel import Comparison
-from isozyme.search.pareto import ParetoArchive
-from isozyme.search.simplification import Step
+from isozyme.search.progress.pareto import ParetoArchive
+from isozyme.search.validation.funnel import Comparison
+from isozyme.search.validation.simplification import Step
 from isozyme.spaces.protocol import Space
 
 FRONT_FILE = "pareto.csv"

@@ -108,7 +108,7 @@ def _report(options: Any, overrides: Sequence[tuple[str, str]]) -> None:
     from isozyme.launch.errors import UsageError
     from isozyme.launch.reading import RunReader
     from isozyme.launch.reports import equivalents, export, history, listing, page, single
-    from isozyme.search.database import JournalError
+    from isozyme.search.journal.database import JournalError
 
     try:
         reader = RunReader(options.run)

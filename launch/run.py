@@ -86,8 +86,8 @@ def _run(options: Options) -> int:
     from isozyme.launch import loading, session, workdir
     from isozyme.launch.errors import UsageError
     from isozyme.launch.interruption import Interruption
-    from isozyme.search.database import JournalError, no_room
-    from isozyme.search.executors import SetupFailed
+    from isozyme.search.executors.protocol import SetupFailed
+    from isozyme.search.journal.database import JournalError, no_room
 
     experiment = loading.load(options.config, options.patches, options.overrides)
     interruption = Interruption()
@@ -134,7 +134,7 @@ def _default_folder(config: str) -> Path:
 def _join(address: str | None, workers: int | None) -> None:
     """Joins the cluster before anything else is done."""
     from isozyme.launch.errors import UsageError
-    from isozyme.search.cluster import connection
+    from isozyme.search.executors.ray_cluster import connection
 
     if address is None:
         return

@@ -18,16 +18,17 @@ from isozyme.launch.display import Display
 from isozyme.launch.experiment import Experiment
 from isozyme.launch.interruption import Interruption
 from isozyme.launch.tensorboard_writer import TensorBoardWriter
-from isozyme.search.assessment import Assessor
-from isozyme.search.cluster import sources
-from isozyme.search.controller import Controller
-from isozyme.search.executors import Executor, InProcessExecutor
-from isozyme.search.journal import Journal
-from isozyme.search.meta_validation import MetaValidator
+from isozyme.search.controller.controller import Controller
+from isozyme.search.controller.sharing import Sharing
+from isozyme.search.executors import sources
+from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.executors.protocol import Executor
+from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import cost_of
-from isozyme.search.progress import Progress
+from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Trial
-from isozyme.search.sharing import Sharing
+from isozyme.search.validation.assessment import Assessor
+from isozyme.search.validation.meta_validation import MetaValidator
 
 
 class Where(NamedTuple):
@@ -188,8 +189,8 @@ def _executor(experiment: Experiment, where: Where, console: Console, rung: Eval
     limit = experiment.time_limit if rung is None else None
     if where.workers == 0:
         return InProcessExecutor(*arguments, cost, limit)
-    from isozyme.search.cluster.connection import Resources
-    from isozyme.search.cluster.executor import RayExecutor
+    from isozyme.search.executors.ray_cluster.connection import Resources
+    from isozyme.search.executors.ray_cluster.executor import RayExecutor
 
     share = experiment.per_worker
     return RayExecutor(

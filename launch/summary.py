@@ -10,9 +10,9 @@ from rich.table import Table
 from isozyme.evaluators.protocol import SPLITS, Outcome
 from isozyme.launch.closing import Closing
 from isozyme.launch.experiment import Experiment
-from isozyme.search.cost import Cost, lines
-from isozyme.search.funnel import Verdict, best
-from isozyme.search.progress import Progress
+from isozyme.search.accounting.bill import Cost, lines
+from isozyme.search.progress.progress import Progress
+from isozyme.search.validation.funnel import Verdict, best
 
 _HITS = {"static": "twins by static key", "numeric": "twins by numeric key", "store": "known to the store"}
 

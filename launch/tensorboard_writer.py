@@ -14,9 +14,9 @@ from isozyme.launch.closing import Closing
 from isozyme.launch.experiment import Experiment
 from isozyme.launch.overrides import paths
 from isozyme.launch.reading.card import export_command
-from isozyme.search.cost import scalars
-from isozyme.search.database import no_room
-from isozyme.search.progress import HITS, Progress
+from isozyme.search.accounting.bill import scalars
+from isozyme.search.journal.database import no_room
+from isozyme.search.progress.progress import HITS, Progress
 from isozyme.search.protocol import Trial
 from isozyme.spaces.protocol import Space
 

@@ -18,23 +18,24 @@ from isozyme.search.algorithms import (
     SuccessiveHalving,
     Tabu,
 )
-from isozyme.search.controller import Controller
-from isozyme.search.database import JournalError
-from isozyme.search.equivalence import Equivalence
+from isozyme.search.controller.controller import Controller
+from isozyme.search.controller.equivalence import Equivalence
+from isozyme.search.controller.hurdles import QuantileHurdle, halving_bands
 from isozyme.search.exam import examine
-from isozyme.search.funnel import Funnel, Rung
-from isozyme.search.hurdles import QuantileHurdle, halving_bands
-from isozyme.search.journal import Journal
-from isozyme.search.meta_validation import MetaValidation
+from isozyme.search.journal.database import JournalError
+from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import AtLeast, AtMost, Constraint, Maximize, Minimize, Objective
-from isozyme.search.operators import OperatorStatistics
-from isozyme.search.pareto import ParetoArchive
-from isozyme.search.progress import Progress
+from isozyme.search.progress.operators import OperatorStatistics
+from isozyme.search.progress.pareto import ParetoArchive
+from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Algorithm, Proposal, Trial
-from isozyme.search.simplification import Simplification
+from isozyme.search.validation.funnel import Funnel, Rung
+from isozyme.search.validation.meta_validation import MetaValidation
+from isozyme.search.validation.simplification import Simplification
 
 if TYPE_CHECKING:
-    from isozyme.search.feasibility import chain_feasible_log_probability, feasible_log_probability
+    from isozyme.search.policy.additive import feasible_log_probability
+    from isozyme.search.policy.chain import chain_feasible_log_probability
 
 __all__ = [
     "ALGORITHMS",
@@ -81,8 +82,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Imports what needs jax when it is asked for."""
-    if name not in ("chain_feasible_log_probability", "feasible_log_probability"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from isozyme.search import feasibility
+    if name == "feasible_log_probability":
+        from isozyme.search.policy import additive
 
-    return getattr(feasibility, name)
+        return additive.feasible_log_probability
+    if name == "chain_feasible_log_probability":
+        from isozyme.search.policy import chain
+
+        return chain.chain_feasible_log_probability
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ class Space(Protocol):
 
     Things that a space may offer besides: `operators`, named functions (candidate, rng) that return a neighbour or
     None, of which `mutate` is made, so that searches can count what each is worth; `cross(first, second, rng)`, a
-    candidate made of two; and for the funnel (search/funnel.py) `baselines`, candidates by name that say their
+    candidate made of two; and for the funnel `baselines`, candidates by name that say their
     constants, of which the best is what others have to beat, and `tunings(candidate)`, the candidate by name with other
     constants, as a user would tune it for another task. And `leaves_itself`, true where `mutate`, `cross` and the
     operators may give invalid candidates, which a search refuses.

@@ -10,14 +10,14 @@ ALLOWED = {
     "hashing": set(),
     "spaces": {"hashing"},
     "evaluators": {"hashing", "spaces"},
-    "search": {"hashing", "spaces/protocol", "evaluators/protocol"},
+    "search": {"hashing", "spaces/protocol", "spaces/choices", "spaces/costs", "spaces/limits", "evaluators/protocol"},
     "launch": {"hashing", "spaces", "evaluators", "search"},
 }
 # What some folders of a room may import besides.
-ALSO = {"search/tuning/": {"spaces/template"}}
+ALSO = {"search/pyglove_bridge/": {"spaces/template"}}
 # Packages that only some files, or folders (with a slash at the end), may import.
 ONLY_IN = {
-    "ray": {"search/cluster/", "launch/run.py"},
+    "ray": {"search/executors/ray_cluster/", "launch/run.py"},
     "psycopg": {"hashing/stores/"},
     "redis": {"hashing/stores/"},
 }

@@ -14,9 +14,9 @@ from typing import ClassVar
 import numpy as np
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
+from isozyme.search.exam.toy_search import PointsEvaluator
 from isozyme.search.objectives import Maximize, Minimize
 from isozyme.search.protocol import Proposal, Trial
-from isozyme.search.rehearsal import PointsEvaluator
 from isozyme.spaces.protocol import InvalidCandidate
 
 Bits = tuple[int, ...]

@@ -12,7 +12,8 @@ from isozyme.evaluators.protocol import stages_of
 from isozyme.hashing import Claim, EquivalenceCache
 from isozyme.launch.configs import lion
 from isozyme.search import Controller, Equivalence, Minimize, RegularizedEvolution
-from isozyme.search.executors import InProcessExecutor, Request
+from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.executors.protocol import Request
 
 MODES = {"off": "off", "static": "static", "on": "numeric"}
 _LAG = 8

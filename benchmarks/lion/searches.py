@@ -8,7 +8,8 @@ from isozyme.benchmarks.scaling.landscape import journal
 from isozyme.evaluators.protocol import Status, stages_of
 from isozyme.launch import Experiment
 from isozyme.search import Controller, Progress, RandomSearch, Trial
-from isozyme.search.executors import Executor, InProcessExecutor, Request
+from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.executors.protocol import Executor, Request
 from isozyme.search.objectives import cost_of
 from isozyme.spaces.lion import Program
 

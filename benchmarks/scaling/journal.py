@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from isozyme.benchmarks.scaling.landscape import Workers, scratch, simulate, space
 from isozyme.search import Journal, RegularizedEvolution, Trial
-from isozyme.search.journal import FILE
-from isozyme.search.simulation import exponential
+from isozyme.search.executors.simulated import exponential
+from isozyme.search.journal.journal import FILE
 
 BATCHES = {1: 20_000, 10: 30_000, 100: 30_000, 1_000: 30_000}  # trials written, by trials a commit
 SEARCH = 10_000  # trials of a whole search

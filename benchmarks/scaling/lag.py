@@ -8,7 +8,7 @@ import numpy as np
 
 from isozyme.benchmarks.scaling.landscape import Workers, simulate
 from isozyme.search import RandomSearch, RegularizedEvolution
-from isozyme.search.simulation import Times, constant, exponential, lognormal, straggling
+from isozyme.search.executors.simulated import Times, constant, exponential, lognormal, straggling
 
 MEAN = 60.0  # seconds an evaluation, stragglers aside
 TIMES: dict[str, Times] = {

@@ -12,9 +12,9 @@ import pyglove as pg
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search import Controller, Journal, Maximize, Progress, Trial
-from isozyme.search.controller import Listener
-from isozyme.search.executors import InProcessExecutor
-from isozyme.search.simulation import SimulatedExecutor, Times, Usage
+from isozyme.search.controller.controller import Listener
+from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.executors.simulated import SimulatedExecutor, Times, Usage
 from isozyme.spaces.template import TemplateSpace
 
 SIZE, CHOICES, K = 20, 4, 3

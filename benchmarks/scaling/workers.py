@@ -10,8 +10,8 @@ import numpy as np
 
 from isozyme.benchmarks.scaling.landscape import OBJECTIVES, Landscape, Run, Workers, journal, simulate, space
 from isozyme.search import Controller, RegularizedEvolution
-from isozyme.search.executors import InProcessExecutor
-from isozyme.search.simulation import SimulatedExecutor, exponential
+from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.executors.simulated import SimulatedExecutor, exponential
 
 EVALUATIONS = (0.1, 1.0, 60.0, 3600.0)  # seconds
 AIM = 0.9
@@ -133,7 +133,7 @@ def bytes_in_flight(count: int) -> float:
 def ray_price(trials: int) -> float:
     """Processor seconds of this process for each evaluation, Ray's threads included; two workers, one call each."""
     from isozyme.evaluators import process
-    from isozyme.search.cluster.executor import RayExecutor
+    from isozyme.search.executors.ray_cluster.executor import RayExecutor
 
     began: list[tuple[float, int]] = []
 

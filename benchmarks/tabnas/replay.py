@@ -14,11 +14,11 @@ import numpy as np
 from isozyme.benchmarks.tabnas.table import Landscape
 from isozyme.evaluators.protocol import Status
 from isozyme.search import Algorithm, Maximize, Minimize, Trial
-from isozyme.search.feasibility import ParameterCount
-from isozyme.search.policy import learning
+from isozyme.search.policy import trial_learner as learning
 from isozyme.search.policy.rewards import absolute
-from isozyme.search.policy.tree import of_sizes
 from isozyme.search.randomness import Streams
+from isozyme.spaces.choices import of_sizes
+from isozyme.spaces.costs import ParameterCount
 from isozyme.spaces.tabnas import FeedForward
 
 TRIALS, EVALUATIONS = 1_000, 200

@@ -10,8 +10,8 @@ import numpy as np
 import optax
 
 from isozyme.benchmarks.tabnas import toy
-from isozyme.search.feasibility import chain_feasible_log_probability, chain_sample_feasible
 from isozyme.search.policy import baselines, estimators
+from isozyme.search.policy.chain import chain_feasible_log_probability, chain_sample_feasible
 from isozyme.search.policy.policy import Logits
 
 _MOMENTUM = 0.9

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isozyme.search.feasibility import ParameterCount
 from isozyme.search.policy.policy import Logits, Policy
 from isozyme.search.policy.rewards import absolute
-from isozyme.search.policy.tree import of_sizes
+from isozyme.spaces.choices import of_sizes
+from isozyme.spaces.costs import ParameterCount
 
 WIDTHS = (2, 3, 4)
 LIMIT = 25.0

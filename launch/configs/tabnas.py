@@ -14,8 +14,10 @@ paper's 32-144-24 would have with the inputs and outputs of the table.
 from isozyme.evaluators.tabular import TableTask, TabularEvaluator, TabularSupernet, space_for
 from isozyme.launch import Budget, Experiment
 from isozyme.search import Maximize, Minimize, OneShot, RegularizedEvolution
-from isozyme.search.feasibility import FeasibleOnly, FeasibleSpace, ParameterCount
-from isozyme.search.policy.limits import Limit
+from isozyme.search.algorithms.feasible_only import FeasibleOnly
+from isozyme.spaces.costs import ParameterCount
+from isozyme.spaces.feasible import FeasibleSpace
+from isozyme.spaces.limits import Limit
 
 WIDTHS = (8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144)  # The paper's up to 144: a step costs what the widest does.
 REFERENCE = (32, 144, 24)

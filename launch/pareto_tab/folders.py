@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from isozyme.launch import workdir
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import RunReader
-from isozyme.search.journal import FILE
+from isozyme.search.journal.journal import FILE
 
 _LOOK_EVERY = 5.0  # seconds
 _CONTROL = ".RandomSearch"

@@ -110,7 +110,7 @@ def _served(answer: Callable[[Request], tuple[str, str]]) -> Callable[..., Any]:
     @Request.application
     def application(request: Request) -> Response:
         from isozyme.launch.errors import UsageError
-        from isozyme.search.database import JournalError
+        from isozyme.search.journal.database import JournalError
 
         try:
             content, kind = answer(request)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from isozyme.launch.reading.columns import Columns
-from isozyme.search.journal import FILE, Journal
+from isozyme.search.journal.journal import FILE, Journal
 from isozyme.search.protocol import Trial
 
 _LISTED = 50

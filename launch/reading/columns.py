@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search import rows
+from isozyme.search.journal import rows
 
 QUERY = (
     "SELECT trial, arrival, status, reason, metrics, cached_from, hit, finished, attempts, key, parents, operator "

@@ -1,6 +1,6 @@
 """Pareto fronts of columns: the last one, how it came about, and the hypervolume on the way.
 
-They are those of `search/pareto.py`, found for many trials at once.
+They are those of `search/progress/pareto.py`, found for many trials at once.
 """
 
 from collections.abc import Iterator, Sequence

@@ -15,8 +15,8 @@ from isozyme.launch.reading import card, columns, fronts
 from isozyme.launch.reading.card import Card
 from isozyme.launch.reading.columns import Columns, Table
 from isozyme.launch.reading.fronts import Hypervolume, Stay
-from isozyme.search import database
-from isozyme.search.journal import FILE, Journal
+from isozyme.search.journal import database
+from isozyme.search.journal.journal import FILE, Journal
 from isozyme.search.objectives import Maximize, Minimize
 
 _DIRECTIONS = {"minimize": Minimize, "maximize": Maximize}

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.reading import RunReader
 from isozyme.launch.reports import drawing, printing
-from isozyme.search.meta_validation import Look, in_words, looks, rounds
+from isozyme.search.accounting.phases import of_sessions
 from isozyme.search.objectives import Objective
-from isozyme.search.phases import of_sessions
+from isozyme.search.validation.meta_validation import Look, in_words, looks, rounds
 
 _PARTS = 20
 _REDUNDANT = ("length", "live_length")  # Metrics of form of programs.

@@ -19,7 +19,7 @@ from isozyme.launch.reports import history, printing
 from isozyme.launch.reports.drawing import draw_front, draw_growth, image, unit_of_time
 from isozyme.launch.reports.listing import ranked
 from isozyme.launch.reports.single import facts
-from isozyme.search.meta_validation import looks
+from isozyme.search.validation.meta_validation import looks
 
 _CARDS = 50
 _BEST = 20

@@ -16,7 +16,7 @@ import pyglove as pg
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.reading import RunReader
 
-_OURS = re.compile(r"(isozyme\.(?:spaces|search\.feasibility)(?:\.[a-z_]+)+)\.([A-Z]\w*)")
+_OURS = re.compile(r"(isozyme\.spaces(?:\.[a-z_]+)+)\.([A-Z]\w*)")
 _DECISIONS = ("hyper.OneOf", "hyper.ManyOf", "hyper.Float")
 
 

@@ -11,12 +11,14 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.evaluators.protocol import Supernet
-from isozyme.search.checkpoint import Checkpoint
+from isozyme.search.journal.checkpoint import Checkpoint
 from isozyme.search.objectives import Objective
-from isozyme.search.policy import tree
-from isozyme.search.policy.limits import Limit
 from isozyme.search.policy.rewards import Shaped
+from isozyme.search.policy.trellis import build_trellis
 from isozyme.search.protocol import Proposal, Trial
+from isozyme.spaces import choices as tree
+from isozyme.spaces.costs import Tabulated
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.protocol import Space
 
 FILE = "one_shot.npz"
@@ -76,7 +78,7 @@ class OneShot(pg.Object):
         """
         import jax
 
-        from isozyme.search.policy.one_shot import OneShotLearner, Settings
+        from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
 
         supernet: Supernet = self.supernet
         supernet.prepare()
@@ -103,11 +105,11 @@ class OneShot(pg.Object):
         self._logits = [np.asarray(row) for row in state.logits]
 
     def _limits(self) -> Any:
-        from isozyme.search.policy.one_shot import Limits
+        from isozyme.search.policy.one_shot_learner import Limits
 
         if self.limit is not None:
             cost, limit = self.limit.cost, self.limit.limit
-            trellis = cost.trellis(limit) if self.limit.exact else None
+            trellis = build_trellis(cost.tables(), limit) if self.limit.exact else None
             return Limits(cost.tables(), limit, self.limit.samples, trellis, None)
         if self.shaped is not None:
             return Limits(self.shaped.cost.tables(), self.shaped.target, 0, None, self.shaped)
@@ -140,10 +142,10 @@ class OneShot(pg.Object):
 
     def _most_probable(self) -> Any:
         """Exactly where the cost allows it, else the arg-max of each choice, if that is feasible."""
-        if self.limit is not None and hasattr(self.limit.cost, "trellis"):
-            from isozyme.search.feasibility import recursion
+        if self.limit is not None and isinstance(self.limit.cost, Tabulated):
+            from isozyme.search.policy import recursion
 
-            row = recursion.most_probable(self.limit.cost.trellis(self.limit.limit), self._logits)
+            row = recursion.most_probable(build_trellis(self.limit.cost.tables(), self.limit.limit), self._logits)
             return self._policy.genes(np.asarray(row).tolist())
         genes = self._policy.genes([int(p.argmax()) for p in self._probabilities])
         return genes if self._allows(genes) else None

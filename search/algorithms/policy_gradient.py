@@ -11,11 +11,11 @@ import pyglove as pg
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.objectives import Objective
-from isozyme.search.policy import tree
-from isozyme.search.policy.limits import Limit
-from isozyme.search.policy.memory import MAPO, Exploration, Memory, Row
+from isozyme.search.policy.mapo import MAPO, Exploration, Memory, Row
 from isozyme.search.policy.rewards import CostAware
 from isozyme.search.protocol import Proposal, Trial
+from isozyme.spaces import choices as tree
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.protocol import Space
 
 _POLICY, _EXPLORE = "policy", "explore"
@@ -70,7 +70,7 @@ class PolicyGradient(pg.Object):
             and a memory.
         """
         del stages
-        from isozyme.search.policy.learning import Settings, exact_learner, learner  # Imports jax.
+        from isozyme.search.policy.trial_learner import Settings, exact_learner, learner  # Imports jax.
 
         self._space, self._objective = space, objectives[0]
         self._reward, self._limit, self._mapo = self.reward, self.limit, self.memory

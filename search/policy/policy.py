@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isozyme.search.policy.tree import DEAD, Decision, Genes, Points, decisions, genes_of, row_of
+from isozyme.spaces.choices import DEAD, Decision, Genes, Points, decisions, genes_of, row_of
 
 Logits = list[jax.Array]
 """One array for each choice point, of as many logits as it has candidates."""

@@ -15,9 +15,11 @@ from isozyme.benchmarks.tabnas.replay import EVALUATIONS, Course, Method
 from isozyme.evaluators.protocol import Job, Status
 from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
 from isozyme.search import Maximize, PolicyGradient, RegularizedEvolution, Trial
-from isozyme.search.feasibility import FeasibleOnly, FeasibleSpace, ParameterCount
-from isozyme.search.policy.limits import Limit
+from isozyme.search.algorithms.feasible_only import FeasibleOnly
 from isozyme.search.policy.rewards import CostAware
+from isozyme.spaces.costs import ParameterCount
+from isozyme.spaces.feasible import FeasibleSpace
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.tabnas import WIDTHS, FeedForward, parameters
 
 SPLITS = ("search", "selection", "final")

@@ -11,7 +11,8 @@ import pytest
 from isozyme.evaluators import DataUnavailable, Evaluator, Job, Status
 from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
 from isozyme.search import Controller, Journal, Maximize, Minimize, RegularizedEvolution
-from isozyme.search.executors import InProcessExecutor, SetupFailed
+from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.executors.protocol import SetupFailed
 from isozyme.spaces.tabnas import FeedForward
 
 WIDTHS = (4, 16, 40, 64)

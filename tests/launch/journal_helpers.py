@@ -7,7 +7,7 @@ from typing import Any
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search import Trial
-from isozyme.search.journal import Journal
+from isozyme.search.journal.journal import Journal
 
 TWO = (("minimize", "loss", 10.0), ("maximize", "score", 0.0))
 BEGAN = 1_000_000.0

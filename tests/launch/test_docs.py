@@ -30,7 +30,7 @@ FRAGMENTS = {
 NOT_RUN = {
     "pip": "installs; the tests run in what it has installed",
     "ray": "makes tokens and starts machines; tests/launch/test_cluster_file.py reads the cluster's file",
-    "unshare": "needs rights that containers lack; tests/search/test_cluster_launch.py does the same where it can",
+    "unshare": "needs rights that containers lack; test_cluster_launch.py does the same where it can",
     "tensorboard": "serves until it is stopped; make newcomer opens it",
 }
 PLACEHOLDERS = ("my_config.py", "toy.py")  # Configs that a page leaves to the reader, or shows without a title.

@@ -16,8 +16,8 @@ CONFIG = '''
 from isozyme.evaluators.optimizer import OptimizerEvaluator, Task
 from isozyme.launch import Budget, Experiment
 from isozyme.search import Minimize, RegularizedEvolution
-from isozyme.search.funnel import Funnel, Rung
-from isozyme.search.simplification import Simplification
+from isozyme.search.validation.funnel import Funnel, Rung
+from isozyme.search.validation.simplification import Simplification
 from isozyme.spaces.lion import OptimizerPrograms
 
 START = """

@@ -17,7 +17,7 @@ from isozyme.launch.errors import UsageError
 from isozyme.launch.overrides import paths
 from isozyme.launch.patches import patch
 from isozyme.search import NSGA2, RegularizedEvolution
-from isozyme.search.executors import InProcessExecutor
+from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.spaces.lion import NAMED
 
 PROGRAMS = 60

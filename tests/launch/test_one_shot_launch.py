@@ -20,8 +20,8 @@ import pyglove as pg
 from isozyme.evaluators import Outcome, Status
 from isozyme.launch import Budget, Experiment
 from isozyme.search import Maximize, OneShot
-from isozyme.search.feasibility import AdditiveCost
-from isozyme.search.policy.limits import Limit
+from isozyme.spaces.costs import AdditiveCost
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.template import TemplateSpace
 
 LENGTHS = [1.0, 2.0, 4.0, 8.0]

@@ -14,9 +14,9 @@ from browser import PLUGIN, Tab
 from launch_helpers import OWN_CONFIG, TRIALS, Finished, one_line, query, run
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search.journal import Journal
+from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import Maximize, Minimize
-from isozyme.search.pareto import ParetoArchive
+from isozyme.search.progress.pareto import ParetoArchive
 from isozyme.search.protocol import Trial
 
 OBJECTIVES = [Minimize("loss", 1.0), Minimize("live_length", 30.0), Minimize("state_bytes", 12.0)]

@@ -19,8 +19,8 @@ from isozyme.evaluators.protocol import Status
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import RunReader
 from isozyme.search import ParetoArchive
-from isozyme.search.database import JournalError
-from isozyme.search.journal import Journal
+from isozyme.search.journal.database import JournalError
+from isozyme.search.journal.journal import Journal
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from launch_helpers import LION, OWN_CONFIG, REPORT, Call, Finished, assert_usag
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import RunReader
 from isozyme.launch.reports.restoring import space_of
-from isozyme.search.feasibility import FeasibleSpace, ParameterCount
+from isozyme.spaces.costs import ParameterCount
+from isozyme.spaces.feasible import FeasibleSpace
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.spaces.tabnas import FeedForward
 from isozyme.spaces.template import TemplateSpace
@@ -78,7 +79,7 @@ def test_hostile_spaces_execute_nothing(tmp_path: Path, call: Call, monkeypatch:
             "isozyme.spaces.lion.space.pg.Object",
             "isozyme.spaces.lion.nothing.OptimizerPrograms",
             "isozyme.spaces.lion.space.InvalidCandidate",
-            "isozyme.search.funnel.Funnel",
+            "isozyme.search.validation.funnel.Funnel",
             "isozyme.spaces..executed_module.Anything",
             ["isozyme.spaces.lion.space.OptimizerPrograms"],
         ]

@@ -14,7 +14,7 @@ from launch_helpers import Finished, jsonl
 from isozyme.evaluators.protocol import Status
 from isozyme.launch import report
 from isozyme.launch.reports import printing
-from isozyme.search.journal import Journal
+from isozyme.search.journal.journal import Journal
 
 NASTY = "[red]R[/red] <script>alert(1)</script> \x1b[31mE\x07 \x00 \u202e</pre> & \" ' $\\frac{ :smile: \ud800\r"
 METRICS = ("loss", '<img src=x onerror="alert(1)">', "[bold]$x_\\frac{\x1b[2J\u202e")

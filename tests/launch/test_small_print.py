@@ -16,7 +16,7 @@ from isozyme.launch.configs import lion
 from isozyme.launch.display import Display
 from isozyme.launch.experiment import Budget
 from isozyme.search import Minimize, Progress, Trial
-from isozyme.search.journal import Journal
+from isozyme.search.journal.journal import Journal
 
 RUN = [sys.executable, str(Path(__file__).resolve().parents[2] / "launch" / "run.py")]
 SMALL = ["--config", str(Path(RUN[1]).parent / "configs" / "lion.py") + ":smoke", "--patch", "cheaper?factor=20"]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from isozyme.search.cluster import sources
+from isozyme.search.executors import sources
 from isozyme.spaces.another_process import Unreachable, call
 
 COLOURS = {"red", "green", "blue", "yellow", "white", "black", "brown", "orange"}

@@ -9,9 +9,10 @@ from toys import BitStrings
 
 from isozyme.benchmarks.equivalence.activations import Activations
 from isozyme.benchmarks.equivalence.features import FeatureGraphs
-from isozyme.search.feasibility import FeasibleSpace, ParameterCount
-from isozyme.search.rehearsal import Points
+from isozyme.search.exam.toy_search import Points
+from isozyme.spaces.costs import ParameterCount
 from isozyme.spaces.exam import examine
+from isozyme.spaces.feasible import FeasibleSpace
 from isozyme.spaces.lion import OptimizerPrograms, adamw
 from isozyme.spaces.tabnas import FeedForward
 from isozyme.spaces.template import TemplateSpace

@@ -1,0 +1,207 @@
+"""A proposal under way: how far it goes through the stages, and the trial it becomes."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from isozyme.evaluators.protocol import Status
+from isozyme.search.controller.behaviour import Behaviour, Draw, furthest, metrics_after, moments, seconds_of
+from isozyme.search.controller.behaviours import written
+from isozyme.search.controller.equivalence import Equivalence, Plan
+from isozyme.search.executors.protocol import Answer, Request, passes
+from isozyme.search.objectives import Cost
+from isozyme.search.protocol import Proposal, Trial
+
+
+class Verdict(NamedTuple):
+    """How a trial ends: its status, why, and how many stages of its behaviour it used."""
+
+    status: Status
+    reason: str | None
+    used: int = 0
+
+
+class Rules(NamedTuple):
+    """What holds for all trials of a run.
+
+    Attributes:
+      stages: how many the evaluator has.
+      hurdle_cost: of a stage's metrics, for the hurdles; None where there are none.
+      cost: of the metrics in the first objective.
+      equivalence: how far what is known of a behaviour is trusted.
+    """
+
+    stages: int
+    hurdle_cost: Cost | None
+    cost: Cost
+    equivalence: Equivalence
+
+
+class Pending:
+    """A proposal that has been keyed and not yet concluded.
+
+    Attributes:
+      number: of the trial.
+      proposal: what was proposed.
+      owner: the trial that owns its behaviour, maybe itself.
+      running: whether it is being evaluated.
+    """
+
+    __slots__ = (
+        "_attempts", "_audit", "_auditing", "_bar", "_cpu_seconds", "_draw", "_draws", "_first", "_hit", "_hurdles",
+        "_last", "_plan", "_seconds", "_static", "_worker", "number", "owner", "proposal", "running",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        number: int,
+        proposal: Proposal,
+        static: bytes,
+        owner: int,
+        hit: str | None,
+        last: int,
+        hurdles: tuple[float | None, ...],
+        plan: Plan,
+        draws: list[Draw],
+        bar: float,
+    ) -> None:
+        self.number, self.proposal, self.owner, self.running = number, proposal, owner, False
+        self._static, self._hit, self._last, self._hurdles, self._first = static, hit, last, hurdles, last + 1
+        self._plan, self._draws, self._bar = plan, draws, bar
+        self._draw: Draw | None = None  # The evaluation that it goes on with, if it has to.
+        self._attempts, self._worker, self._seconds, self._cpu_seconds = 0, "", 0.0, 0.0
+        self._auditing, self._audit = False, None
+
+    @property
+    def owns(self) -> bool:
+        """Whether it is the first of its behaviour."""
+        return self.owner == self.number
+
+    def step(self, behaviour: Behaviour, rules: Rules) -> Verdict | Request:
+        """How it ends given what is known of its behaviour, or what has to be evaluated first."""
+        if self._draw is None:
+            self._draw = behaviour.begin(self._draws) if self._plan.fresh else furthest(self._draws)
+        verdict = self._verdict(self._draw, rules)
+        if isinstance(verdict, Verdict) and verdict.status is Status.OK:
+            if self._leads(verdict, rules):
+                self._draw = behaviour.begin(self._draws)
+                return self._request(self._draw, 0)
+            if self._plan.audit and self._audit is None and not self._attempts and self._evaluations(verdict) == 1:
+                self.running = self._auditing = True
+                return Request(self.proposal.candidate, "search", 0, self._last, (), self._draw.index)
+        return verdict
+
+    def _verdict(self, draw: Draw, rules: Rules) -> Verdict | Request:
+        for stage in range(self._last + 1):
+            if stage == len(draw.stages):
+                if draw.failure is not None:
+                    return Verdict(draw.failure.status, draw.failure.reason, stage)
+                return self._request(draw, stage)
+            metrics, cost = metrics_after(self._draws, stage), rules.hurdle_cost
+            if not passes(self._as_request(draw, stage), stage, metrics, cost):
+                assert cost is not None
+                reason = (
+                    f"cost {cost(metrics):.4g} after stage {stage + 1} is above the hurdle {self._hurdles[stage]:.4g}"
+                )
+                return Verdict(Status.HURDLE, reason, stage + 1)
+        if self._last < rules.stages - 1:
+            reason = f"scored after stage {self._last + 1} of {rules.stages}, as asked"
+            return Verdict(Status.PARTIAL, reason, self._last + 1)
+        return Verdict(Status.OK, None, self._last + 1)
+
+    def _leads(self, verdict: Verdict, rules: Rules) -> bool:
+        """Whether it would be the best so far and the policy wants to see more of it first."""
+        if self._plan.counts is None:
+            return False
+        cost = rules.cost(self._metrics(verdict.used))
+        return cost < self._bar and rules.equivalence.doubts(self._evaluations(verdict), self._plan.counts[1])
+
+    def _request(self, draw: Draw, first: int) -> Request:
+        self.running, self._first = True, min(self._first, first)
+        return self._as_request(draw, first)
+
+    def _as_request(self, draw: Draw, first: int) -> Request:
+        return Request(self.proposal.candidate, "search", first, self._last, self._hurdles, draw.index)
+
+    def take(self, answer: Answer) -> None:
+        """Takes in the answer to its request."""
+        self.running = False
+        self._attempts += answer.attempts
+        self._worker = answer.worker
+        for outcome in answer.outcomes:
+            self._seconds += outcome.seconds
+            self._cpu_seconds += outcome.cpu_seconds
+        assert self._draw is not None
+        if self._auditing:
+            self._auditing = False
+            self._audit = _difference(self._draw, answer)
+        else:
+            self._draw.extend(answer.outcomes)
+
+    def _evaluations(self, verdict: Verdict) -> int:
+        """Of how many evaluations its metrics are means."""
+        if len(self._draws) == 1:
+            return self._draws[0].weight
+        return sum(draw.weight for draw in self._draws if len(draw.stages) >= verdict.used) if verdict.used else 1
+
+    def _metrics(self, used: int) -> dict[str, float]:
+        metrics: dict[str, float] = {}
+        for stage in range(used):
+            metrics |= metrics_after(self._draws, stage)
+        return metrics
+
+    def trial(self, verdict: Verdict, behaviour: Behaviour, form: Mapping[str, float], now: float) -> Trial:
+        """The finished trial."""
+        status, reason, used = verdict
+        draws, draw = self._draws, self._draw
+        assert draw is not None
+        if len(draws) == 1:
+            stages, seconds = tuple(draw.stages[:used]), tuple(draw.seconds[:used])
+        else:
+            stages = tuple([metrics_after(draws, stage) for stage in range(used)])
+            seconds = tuple([seconds_of(draws, stage) for stage in range(used)])
+        metrics: dict[str, float] = {}
+        for stage in stages:
+            metrics |= stage
+        if draw.failure is not None and used == len(draw.stages) and used <= self._last:
+            metrics |= draw.failure.metrics
+        metrics |= form
+        evaluations, m2 = max(self._evaluations(verdict), 1), {}
+        if evaluations > 1:
+            m2 = {name: one.m2 for name, one in moments(draws, used - 1).items()}
+        taken, counts, keys = min(self._first, used), self._plan.counts, behaviour.keys
+        return Trial(
+            self.number, self.proposal.candidate, self.proposal.parents, status, reason, metrics,
+            self._static.hex(), keys[0].hex(), None if self.owns else self.owner, self._hit, self._seconds, now,
+            self.proposal.operator, stages, seconds, taken,
+            math.fsum(seconds[:taken]) if self._audit is None else 0.0, self._cpu_seconds, self._attempts,
+            self._worker, self.proposal.note, evaluations, m2, self._audit, keys[1].hex() if keys[1:] else "",
+            written(draws, behaviour.begun, counts) if counts is not None else "",
+        )  # fmt: skip
+
+
+def refused(number: int, proposal: Proposal, reason: str, now: float) -> Trial:
+    """The trial of an invalid candidate, which has no behaviour."""
+    p = proposal
+    return Trial(
+        number,
+        p.candidate,
+        p.parents,
+        Status.INVALID,
+        reason,
+        finished=now,
+        operator=p.operator,
+        attempts=0,
+        note=p.note,
+    )
+
+
+def _difference(draw: Draw, answer: Answer) -> float:
+    """The largest difference of a metric between an evaluation and its repetition, as a share of it."""
+    worst = 0.0
+    for known, outcome in zip(draw.stages, answer.outcomes, strict=False):
+        if outcome.status is not Status.OK:
+            return math.inf
+        for name, value in known.items():
+            worst = max(worst, abs(outcome.metrics.get(name, math.inf) - value) / (abs(value) or 1.0))
+    return worst

@@ -1,0 +1,4 @@
+"""Where jobs run: what an executor is asked and answers, and three of them: this process, simulated, Ray.
+
+May import `search/objectives.py`.
+"""

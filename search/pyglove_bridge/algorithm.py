@@ -1,0 +1,150 @@
+"""Any `pg.DNAGenerator` as one of our algorithms."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyglove as pg
+
+from isozyme.evaluators.protocol import Status
+from isozyme.search.objectives import Objective
+from isozyme.search.protocol import Exhausted, Proposal, Trial
+from isozyme.search.pyglove_bridge.description import described
+from isozyme.search.pyglove_bridge.spec import dna_of, spec_for
+from isozyme.spaces.protocol import Space
+
+Rewards = tuple[float, ...]
+
+_OF_FEEDBACK = ("reward", "feedback_sequence_number")  # Of a DNA that has been fed back; it does not come with it.
+
+
+@pg.members([("generator", pg.typing.Object(pg.DNAGenerator), "Who proposes. A copy of it does, which begins anew.")])
+class PyGloveAlgorithm(pg.Object):
+    """Proposes what a PyGlove algorithm proposes, on a template space.
+
+    Rewards are minus our costs. A trial without a full score (a failure, a smaller budget) is fed back with the worst
+    reward so far in each objective, as soon as there is one: PyGlove's evolution counts what it is told to find the end
+    of its first population, and no number that is not finite may get into it.
+
+    It resumes with PyGlove's `recover` from the trials of the journal. That restores populations, not random states:
+    an undisturbed run and a resumed one differ, unless the generator depends on nothing but its history.
+    """
+
+    generator: pg.DNAGenerator
+
+    def sym_jsonify(self, **kwargs: Any) -> Any:
+        """Class and fields. PyGlove's own JSON would hold bytecode, which depends on the installation."""
+        del kwargs
+        return {"_type": type(self).__type_name__, "generator": described(self.generator)}
+
+    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
+        """Sets up a fresh copy of the generator.
+
+        Raises:
+          ValueError: the space is no template space.
+        """
+        del stages
+        self._space: Any = space
+        self._spec = spec_for(space)
+        self._running: Any = self.generator.clone(deep=True)  # PyGlove's annotations take rewards of one number only.
+        self._running.setup(self._spec)
+        self._objectives = tuple(objectives) if self._running.multi_objective else tuple(objectives[:1])
+        self._made = 0  # Proposals of the generator, those included that earlier sessions made.
+        self._pending: dict[int, pg.DNA] = {}
+        self._worst: Rewards | None = None
+        self._unscored: list[Trial] = []
+        self._history: list[tuple[Trial, Rewards]] = []
+
+    def propose(self, number: int, rng: np.random.Generator) -> Proposal:
+        """The generator's proposal, with the metadata of its DNA as a note.
+
+        Raises:
+          Exhausted: it has no more.
+        """
+        del rng
+        self._recover()
+        for earlier in range(self._made, number):
+            # An earlier session proposed these, and they are fed back later than this one is proposed. The generator
+            # makes them again, so that one that sweeps a grid leaves nothing out.
+            self._pending[earlier] = self._next()
+        dna = self._pending[number] = self._next()
+        return Proposal(self._space.from_dna(dna), note=_note(dna))
+
+    def _next(self) -> pg.DNA:
+        try:
+            dna = self._running.propose()
+        except StopIteration:
+            raise Exhausted(f"{type(self._running).__name__} proposes no more") from None
+        self._made += 1
+        return dna
+
+    def feedback(self, trial: Trial) -> None:
+        """Tells the generator of a trial that it has proposed here, or remembers it for `recover`."""
+        self._made += trial.number not in self._pending
+        for told, rewards in self._rewarded(trial):
+            dna = self._pending.pop(told.number, None)
+            if dna is None:
+                self._history.append((told, rewards))
+            else:
+                same = self._space.from_dna(dna) == told.candidate
+                self._running.feedback(dna if same else self._rebuilt(told), self._reward(rewards))
+
+    def _rewarded(self, trial: Trial) -> list[tuple[Trial, Rewards]]:
+        """Trials that can be told of now, and their rewards."""
+        rewards = tuple(-objective.cost(trial.metrics) for objective in self._objectives)
+        if trial.status is Status.OK and all(map(math.isfinite, rewards)):
+            self._worst = tuple(map(min, rewards, self._worst or rewards))
+        elif self._worst is None:
+            self._unscored.append(trial)
+            return []
+        else:
+            rewards = self._worst
+        told = [(trial, rewards), *((one, self._worst) for one in self._unscored)]
+        self._unscored.clear()
+        return told
+
+    def _reward(self, rewards: Rewards) -> float | Rewards:
+        return rewards if self._running.multi_objective else rewards[0]
+
+    def _recover(self) -> None:
+        """Hands the trials of earlier sessions to the generator, all of them before its first proposal here."""
+        lost = [trial for trial in self._unscored if trial.number not in self._pending]
+        if self._history or lost:
+            history, self._history = self._history, []
+            self._running.recover(self._replayed(history, lost))
+
+    def _replayed(
+        self, history: list[tuple[Trial, Rewards]], unscored: list[Trial]
+    ) -> Iterator[tuple[pg.DNA, float | Rewards | None]]:
+        for trial, rewards in history:
+            yield self._rebuilt(trial), self._reward(rewards)
+        for trial in unscored:
+            dna = self._pending[trial.number] = self._rebuilt(trial)
+            yield dna, None
+
+    def _rebuilt(self, trial: Trial) -> pg.DNA:
+        dna = dna_of(trial.candidate, self._spec)
+        for key, value in json.loads(trial.note or "{}").items():
+            dna.set_metadata(key, value)
+        return dna
+
+    def snapshot(self) -> None:
+        """None: only a replay of all trials restores a generator."""
+
+    def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
+        """Never called, since there are no snapshots."""
+        raise NotImplementedError
+
+
+def _note(dna: pg.DNA) -> str:
+    """The metadata of a proposal as JSON; what is no JSON, or comes with feedback, is left out."""
+    kept = {}
+    for key, value in dna.metadata.items():
+        if key not in _OF_FEEDBACK:
+            try:
+                kept[key] = json.loads(json.dumps(value, allow_nan=False))
+            except (TypeError, ValueError):
+                continue
+    return json.dumps(kept) if kept else ""

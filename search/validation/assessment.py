@@ -1,0 +1,89 @@
+"""Closing assessments: candidates scored in full on data that the search never saw, once a run folder each."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from isozyme.evaluators.protocol import Outcome
+from isozyme.hashing import behaviour_key, numeric_key, static_key
+from isozyme.search.executors.protocol import Executor, Request
+from isozyme.search.journal.conditions import known_conditions
+from isozyme.search.journal.journal import Journal
+from isozyme.spaces.protocol import Space
+
+_PATIENCE = 1.0  # seconds between looks at the executor
+
+
+class Assessor:
+    """Assesses candidates through an executor and keeps what comes of it in the journal.
+
+    Args:
+      space: of the candidates.
+      journal: open for writing.
+      executor: where candidates are evaluated; idle, so that no answer of a search arrives here.
+      stages: how many the evaluator has; the last one, the full run, is what is asked for.
+      place: under which the journal keeps the evaluator's conditions.
+    """
+
+    def __init__(
+        self, space: Space, journal: Journal, executor: Executor, stages: int, place: str = "conditions"
+    ) -> None:
+        self.space = space
+        self._journal, self._executor, self._full, self._place = journal, executor, stages - 1, place
+
+    def assess(self, candidates: Sequence[Any], split: str, draw: int = 0) -> list[Outcome]:
+        """Outcomes in the order of `candidates`, metrics of form included.
+
+        Args:
+          candidates: valid ones.
+          split: what to score on.
+          draw: which of several independent evaluations.
+        """
+        return [outcome for (outcome,) in self.assess_draws(candidates, split, [draw])]
+
+    def assess_draws(self, candidates: Sequence[Any], split: str, draws: Sequence[int]) -> list[list[Outcome]]:
+        """Outcomes [candidates][draws] of independent evaluations, which are all asked for at once."""
+        conditions = known_conditions(self._journal, self._executor.conditions, split, self._place)
+        behaviours = [behaviour(self.space, candidate) for candidate in candidates]
+        jobs = list(product(range(len(candidates)), draws))
+        keys = [behaviour_key(behaviours[i], _of_draw(conditions, draw)).hex() for i, draw in jobs]
+        waiting: dict[int, str] = {}
+        asked: set[str] = set()
+        for ticket, ((i, draw), key) in enumerate(zip(jobs, keys, strict=True)):
+            if key not in asked and self._journal.assessment(key) is None:
+                waiting[ticket] = key
+                asked.add(key)
+                self._executor.submit(ticket, Request(candidates[i], split, self._full, self._full, draw=draw))
+        while waiting:
+            for ticket, answer in self._executor.collect(_PATIENCE):
+                source = self.space.to_source(candidates[jobs[ticket][0]])
+                self._journal.assess(waiting.pop(ticket), split, source, answer.outcomes[-1])
+        found = [self._with_form(candidates[i], key) for (i, _), key in zip(jobs, keys, strict=True)]
+        return [found[i * len(draws) : (i + 1) * len(draws)] for i in range(len(candidates))]
+
+    @contextlib.contextmanager
+    def elsewhere(self, executor: Executor, stages: int, place: str) -> Iterator["Assessor"]:
+        """An assessor for another evaluator of the same run, whose executor is closed in the end.
+
+        The own executor makes room for it, and starts again when it is next used.
+        """
+        self._executor.close()
+        with contextlib.closing(executor):
+            yield Assessor(self.space, self._journal, executor, stages, place)
+
+    def _with_form(self, candidate: Any, key: str) -> Outcome:
+        outcome = self._journal.assessment(key)
+        assert outcome is not None
+        metrics = {**outcome.metrics, **self.space.form(candidate)}
+        return Outcome(outcome.status, outcome.reason, metrics, outcome.seconds)
+
+
+def behaviour(space: Space, candidate: Any) -> bytes:
+    """What twins share: the numeric key, or the static key where there is none."""
+    return numeric_key(space, candidate) or static_key(space, candidate)
+
+
+def _of_draw(conditions: str, draw: int) -> str:
+    """The first draw goes by the evaluator's conditions alone, which name its seeds."""
+    return f"{conditions}, draw {draw}" if draw else conditions

@@ -1,0 +1,74 @@
+"""A space within a limit, so that a search starts feasible and what is not is refused before it costs anything."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyglove as pg
+
+from isozyme.spaces.costs import Cost
+from isozyme.spaces.protocol import Space
+
+_ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
+_TRIES = 100_000
+
+
+@pg.members(
+    [
+        ("space", _ANY, "Any space."),
+        ("cost", _ANY, "Of a candidate: a `Cost`, such as `ParameterCount`."),
+        ("limit", pg.typing.Float(), "The most that a candidate may cost."),
+    ]
+)
+class FeasibleSpace(pg.Object):
+    """The candidates of a space that cost no more than a limit; in all else it is that space.
+
+    Starting points and random candidates are drawn until one is feasible, so they have the space's distribution given
+    that. Others are invalid. `mutate`, `cross` and the operators are the space's own: `FeasibleOnly` keeps the children
+    within the limit, whatever makes them.
+    """
+
+    space: Any
+    cost: Any
+    limit: float
+
+    leaves_itself = True  # See `spaces.Space`: children may cost more.
+
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        self._space: Space = self.space
+        self._cost: Cost = self.cost
+        self._limit: float = self.limit
+
+    @property
+    def references(self) -> Mapping[str, Any]:
+        """Those of the space that are within the limit."""
+        return {name: one for name, one in self._space.references.items() if self._cost(one) <= self._limit}
+
+    def initial(self, rng: np.random.Generator) -> Any:
+        """A feasible starting point; raises `ValueError` where none is found."""
+        return self._drawn(self._space.initial, rng)
+
+    def random(self, rng: np.random.Generator) -> Any:
+        """A feasible random candidate; raises `ValueError` where none is found."""
+        return self._drawn(self._space.random, rng)
+
+    def validate(self, candidate: Any) -> str | None:
+        """The reason why a candidate is outside the space or the limit, or None. Takes anything."""
+        reason = self._space.validate(candidate)
+        if reason is None and (cost := self._cost(candidate)) > self._limit:
+            reason = f"costs {cost:.10g}, more than {self._limit:.10g}"
+        return reason
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the space offers."""
+        if name.startswith("_"):  # Not bound yet, or being copied.
+            raise AttributeError(name)
+        return getattr(self._space, name)
+
+    def _drawn(self, draw: Any, rng: np.random.Generator) -> Any:
+        for _ in range(_TRIES):
+            candidate = draw(rng)
+            if self._cost(candidate) <= self._limit:
+                return candidate
+        raise ValueError(f"none of {_TRIES:,} candidates costs at most {self._limit:.10g}")

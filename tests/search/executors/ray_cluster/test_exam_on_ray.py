@@ -1,0 +1,68 @@
+"""Every registered algorithm through the real controller, with a journal and four Ray workers."""
+
+from collections import Counter
+
+import pytest
+
+from isozyme.evaluators import process
+from isozyme.evaluators.protocol import Status
+from isozyme.search import Controller, Journal
+from isozyme.search.algorithms import ALGORITHMS
+from isozyme.search.exam.toy_search import OBJECTIVES, OPTIMUM, SPACE, PointsEvaluator
+from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.executors.ray_cluster.executor import RayExecutor
+from isozyme.tests.toys import Dawdling
+
+_WORKERS = _LAG = 4
+_STAGES, _TRIALS, _SEED = 3, 200, 0
+# All of a trial but times and the name of the worker.
+_SAME = (
+    "number", "candidate", "parents", "status", "reason", "metrics", "static_key", "key", "cached_from", "hit",
+    "operator", "stages", "taken", "attempts", "note",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """Four workers that dawdle."""
+    executor = RayExecutor(Dawdling(_STAGES), SPACE, _SEED, _WORKERS, None, process.environment())
+    yield executor
+    executor.close()
+
+
+def search(folder, executor, name, asynchronous=False):
+    folder.mkdir()
+    journal = Journal.open(folder)
+    controller = Controller(
+        SPACE, ALGORITHMS[name](), OBJECTIVES, journal, executor, _SEED, _LAG,
+        stages=_STAGES, asynchronous=asynchronous,
+    )  # fmt: skip
+    progress = controller.run(_TRIALS)
+    trials = list(journal.trials(SPACE.from_source))
+    journal.close()
+    return progress, trials
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_optimum_for_sixteen_evaluations_a_stage(name, workers, tmp_path):
+    """Issue 3, exam: 200 proposals, four workers in flight, at most 16 evaluations a budget level."""
+    progress, trials = search(tmp_path / "ray", workers, name)
+    evaluations = Counter(stage for t in trials if t.attempts for stage in range(t.taken, len(t.stages)))
+    assert all(count <= 16 for count in evaluations.values()), evaluations
+    assert progress.best is not None
+    assert progress.best.candidate[0] == OPTIMUM
+    assert {t.status for t in trials} <= {Status.OK, Status.PARTIAL}
+
+    _, alone = search(tmp_path / "alone", InProcessExecutor(PointsEvaluator(_STAGES), SPACE, _SEED), name)
+    for one, other in zip(trials, alone, strict=True):
+        assert [getattr(one, field) for field in _SAME] == [getattr(other, field) for field in _SAME]
+
+
+@pytest.mark.parametrize("name", ["regularized_evolution", "successive_halving"])
+def test_asynchronously_as_well(name, workers, tmp_path):
+    progress, trials = search(tmp_path / "ray", workers, name, asynchronous=True)
+    evaluations = Counter(stage for t in trials if t.attempts for stage in range(t.taken, len(t.stages)))
+    assert all(count <= 16 for count in evaluations.values()), evaluations
+    assert len(trials) == _TRIALS
+    assert progress.best is not None
+    assert progress.best.candidate[0] == OPTIMUM
