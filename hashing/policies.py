@@ -84,6 +84,7 @@ class Policy(Protocol):
         ...
 
 
+@pg.members([], serialization_key="isozyme.Plain")
 class Plain(pg.Object):
     """The first value counts for ever: no to every question. The others say yes to some and leave the rest to this."""
 
@@ -100,7 +101,10 @@ class Plain(pg.Object):
         return False
 
 
-@pg.members([("evaluations", pg.typing.Int(min_value=1), "M: draws, of which the mean is taken.")])
+@pg.members(
+    [("evaluations", pg.typing.Int(min_value=1), "M: draws, of which the mean is taken.")],
+    serialization_key="isozyme.Aggregating",
+)
 class Aggregating(Plain):
     """Each of the first M requests draws an evaluation: M times less variance for whoever is asked for often."""
 
@@ -115,7 +119,10 @@ class Aggregating(Plain):
         return record.evaluations < self._evaluations
 
 
-@pg.members([("probability", pg.typing.Float(0.1, min_value=0.0, max_value=1.0), "F: of forgetting after a full hit.")])
+@pg.members(
+    [("probability", pg.typing.Float(0.1, min_value=0.0, max_value=1.0), "F: of forgetting after a full hit.")],
+    serialization_key="isozyme.Forgetful",
+)
 class Forgetful(Plain):
     """A draw serves 1/F hits on average; collisions of keys are forgotten with it."""
 
@@ -130,7 +137,10 @@ class Forgetful(Plain):
         return self._probability == 1.0 or rng.random() < self._probability
 
 
-@pg.members([("requests", pg.typing.Int(100, min_value=2), "Forgotten when asked for so often, the miss included.")])
+@pg.members(
+    [("requests", pg.typing.Int(100, min_value=2), "Forgotten when asked for so often, the miss included.")],
+    serialization_key="isozyme.ForgetEvery",
+)
 class ForgetEvery(Plain):
     """AutoML-Zero's rule (arXiv 2003.03384, released code): one evaluation serves `requests` - 1 hits."""
 
@@ -149,7 +159,8 @@ class ForgetEvery(Plain):
     [
         ("most", pg.typing.Int(5, min_value=1), "Evaluations beyond which no hit draws another."),
         ("confirmed", pg.typing.Int(3, min_value=1), "Evaluations that a behaviour has to have to lead."),
-    ]
+    ],
+    serialization_key="isozyme.NoiseAware",
 )
 class NoiseAware(Plain):
     """Draws again with probability 1/(n+1) on a hit, and at once for a behaviour that would lead.
@@ -180,7 +191,7 @@ class NoiseAware(Plain):
 _POLICIES: Any = pg.typing.List(pg.typing.Any(), min_size=1)  # pyright: ignore[reportCallIssue]
 
 
-@pg.members([("policies", _POLICIES, "Asked in this order.")])
+@pg.members([("policies", _POLICIES, "Asked in this order.")], serialization_key="isozyme.Composed")
 class Composed(pg.Object):
     """Says yes where any of its policies does, such as `Composed([Aggregating(3), Forgetful(0.1)])`."""
 

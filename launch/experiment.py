@@ -25,7 +25,8 @@ _CHANGEABLE = ("budget", "finalists", "funnel", "simplification", "time_limit", 
         ("evaluations", pg.typing.Int(min_value=1).noneable(), "Trials that own their behaviour."),
         ("hours", pg.typing.Float(min_value=0.0).noneable(), "Wall-clock hours, over all sessions."),
         ("kwh", pg.typing.Float(min_value=0.0).noneable(), "Energy at the middle of its interval, over all sessions."),
-    ]
+    ],
+    serialization_key="isozyme.Budget",
 )
 class Budget(pg.Object):
     """When a run ends: as soon as any limit is reached. Not part of a run's identity: a larger one continues a run.
@@ -49,7 +50,8 @@ class Budget(pg.Object):
         ("cpus", pg.typing.Int(1, min_value=1), "Processors, which are its threads as well."),
         ("gpus", pg.typing.Float(0.0, min_value=0.0), "Accelerators; a part of one may be shared."),
         ("memory_gb", pg.typing.Float(0.0, min_value=0.0), "Memory reserved for it; 0: not counted."),
-    ]
+    ],
+    serialization_key="isozyme.PerWorker",
 )
 class PerWorker(pg.Object):
     """What one worker takes of the machine or the cluster."""
@@ -94,7 +96,8 @@ class PerWorker(pg.Object):
         ),
         ("per_worker", pg.typing.Object(PerWorker, default=PerWorker()), "What one worker takes."),
         ("power", pg.typing.Object(Power, default=Power()), "What turns time into energy and emissions."),
-    ]
+    ],
+    serialization_key="isozyme.Experiment",
 )
 class Experiment(pg.Object):
     """A search, ready to run."""

@@ -25,7 +25,7 @@ def _cost(metric: str, sign: float) -> Cost:
     return cost
 
 
-@pg.members(_MEMBERS)
+@pg.members(_MEMBERS, serialization_key="isozyme.Objective")
 class Objective(pg.Object):
     """One axis of the Pareto front."""
 
@@ -46,10 +46,12 @@ class Objective(pg.Object):
         return self.sign * self.reference
 
 
+@pg.members([], serialization_key="isozyme.Minimize")
 class Minimize(Objective):
     """Less is better."""
 
 
+@pg.members([], serialization_key="isozyme.Maximize")
 class Maximize(Objective):
     """More is better."""
 
@@ -72,7 +74,8 @@ def cost_of(metric: str | None, objectives: Sequence[Objective]) -> Cost:
     [
         ("metric", pg.typing.Str(), "Name of a metric of the evaluator or of the space."),
         ("limit", pg.typing.Float(), "The worst value that satisfies it."),
-    ]
+    ],
+    serialization_key="isozyme.Constraint",
 )
 class Constraint(pg.Object):
     """What a trial has to satisfy to be feasible."""
@@ -95,10 +98,12 @@ class Constraint(pg.Object):
         return max(self.sign * (value - self._limit), 0.0) / (abs(self._limit) or 1.0)
 
 
+@pg.members([], serialization_key="isozyme.AtMost")
 class AtMost(Constraint):
     """The metric may not exceed the limit."""
 
 
+@pg.members([], serialization_key="isozyme.AtLeast")
 class AtLeast(Constraint):
     """The metric may not fall below the limit."""
 

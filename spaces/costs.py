@@ -40,7 +40,9 @@ _COSTS: Any = pg.typing.List(pg.typing.List(pg.typing.Float(min_value=0.0), min_
 _WIDTHS: Any = pg.typing.List(pg.typing.List(pg.typing.Int(min_value=1), min_size=1), min_size=1)
 
 
-@pg.members([("costs", _COSTS, "Of each decision, what each of its choices costs.")])
+@pg.members(
+    [("costs", _COSTS, "Of each decision, what each of its choices costs.")], serialization_key="isozyme.AdditiveCost"
+)
 class AdditiveCost(pg.Object):
     """The sum of what the choices cost, whatever the others are."""
 
@@ -64,7 +66,8 @@ class AdditiveCost(pg.Object):
         ("widths", _WIDTHS, "Of each hidden layer, the widths to choose from."),
         ("inputs", pg.typing.Int(min_value=1), "Numbers that the network takes."),
         ("outputs", pg.typing.Int(1, min_value=1), "Numbers that it returns."),
-    ]
+    ],
+    serialization_key="isozyme.ParameterCount",
 )
 class ParameterCount(pg.Object):
     """Weights and biases of a feed-forward network: Σ h_i·h_{i+1} + h_{i+1}, from its inputs to its outputs."""

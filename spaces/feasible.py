@@ -18,7 +18,8 @@ _TRIES = 100_000
         ("space", _ANY, "Any space."),
         ("cost", _ANY, "Of a candidate: a `Cost`, such as `ParameterCount`."),
         ("limit", pg.typing.Float(), "The most that a candidate may cost."),
-    ]
+    ],
+    serialization_key="isozyme.FeasibleSpace",
 )
 class FeasibleSpace(pg.Object):
     """The candidates of a space that cost no more than a limit; in all else it is that space.

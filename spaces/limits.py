@@ -13,7 +13,8 @@ _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
         ("limit", pg.typing.Float(), "T0: the most that a candidate may cost."),
         ("samples", pg.typing.Int(5, min_value=1), "N: draws that estimate the feasible probability, each time anew."),
         ("exact", pg.typing.Bool(False), "Whether that probability, and draws, are exact; the cost has to allow it."),
-    ]
+    ],
+    serialization_key="isozyme.Limit",
 )
 class Limit(pg.Object):
     """What is feasible, as an option of `PolicyGradient`: TabNAS, Yang et al., NeurIPS 2022, arXiv 2204.07615."""

@@ -32,7 +32,8 @@ _VERSION = "optimizer-3"
             "One executable a task, or one a program.",
         ),
         ("download", pg.typing.Bool(False), "Whether TFDS may fetch data that are not yet on this machine."),
-    ]
+    ],
+    serialization_key="isozyme.OptimizerEvaluator",
 )
 class OptimizerEvaluator(pg.Object):
     """Mean held-out loss over tasks and repeats, as a share of what a uniform guess gets (1 is chance level).

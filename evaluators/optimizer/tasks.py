@@ -28,7 +28,8 @@ _WARMUP = 0.1  # of the steps
         ("schedule", pg.typing.Enum("warmup_cosine", _SCHEDULES), "Course of `lr`, which peaks at 1."),
         ("context", pg.typing.Int(16, min_value=1), "Characters in a window of text."),
         ("held_rows", pg.typing.Int(256, min_value=1), "At most so many rows in each held-out split."),
-    ]
+    ],
+    serialization_key="isozyme.OptimizerTask",
 )
 class Task(pg.Object):
     """Trains one network on one data set."""

@@ -20,7 +20,8 @@ _VERSION = "tabular-1"
         ("task", pg.typing.Object(TableTask), "What to train on, and how."),
         ("repeats", pg.typing.Int(2, min_value=1), "Seeds in the search."),
         ("closing_repeats", pg.typing.Int(4, min_value=1), "Fresh seeds on the selection and final splits."),
-    ]
+    ],
+    serialization_key="isozyme.TabularEvaluator",
 )
 class TabularEvaluator(pg.Object):
     """Means over repeats on held-out rows, after the last step of training.

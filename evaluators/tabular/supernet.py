@@ -11,7 +11,10 @@ from isozyme.evaluators.tabular.tasks import LoadedTask, TableTask
 _VERSION = "tabular-supernet-1"
 
 
-@pg.members([("task", pg.typing.Object(TableTask), "What to train on, and how; its steps are those of a search.")])
+@pg.members(
+    [("task", pg.typing.Object(TableTask), "What to train on, and how; its steps are those of a search.")],
+    serialization_key="isozyme.TabularSupernet",
+)
 class TabularSupernet(pg.Object):
     """The widest network, of which a candidate uses the first units of each layer; see `Supernet`.
 

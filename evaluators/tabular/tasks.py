@@ -23,7 +23,8 @@ from isozyme.spaces.tabnas import WIDTHS, FeedForward
         ("batch_size", pg.typing.Int(256, min_value=1), "Rows in a step."),
         ("rate", pg.typing.Float(2e-3, min_value=1e-9), "Adam's rate at the first step."),
         ("held_rows", pg.typing.Int(4096, min_value=1), "At most so many rows in each held-out split."),
-    ]
+    ],
+    serialization_key="isozyme.TableTask",
 )
 class TableTask(pg.Object):
     """Trains feed-forward networks on one table."""

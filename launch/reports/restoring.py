@@ -7,16 +7,16 @@ name spaces of this package, what they are made of, and PyGlove's decisions, and
 import copy
 import importlib
 import json
-import re
+import pkgutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyglove as pg
 
+from isozyme import spaces
 from isozyme.launch.errors import UsageError, one_line
 from isozyme.launch.reading import RunReader
 
-_OURS = re.compile(r"(isozyme\.spaces(?:\.[a-z_]+)+)\.([A-Z]\w*)")
 _DECISIONS = ("hyper.OneOf", "hyper.ManyOf", "hyper.Float")
 
 
@@ -81,15 +81,17 @@ def _types(value: Any) -> Iterator[Any]:
 
 
 def _allowed(name: Any) -> bool:
-    if not isinstance(name, str):
-        return False
+    """Whether a name is that of a decision, or the stable name of a symbolic class that stands in `spaces/`."""
     if name in _DECISIONS:
         return True
-    found = _OURS.fullmatch(name)
-    if found is None:
+    if not isinstance(name, str) or not name.startswith("isozyme."):
         return False
-    try:
-        kind = getattr(importlib.import_module(found[1]), found[2], None)
-    except ImportError:
-        return False
-    return isinstance(kind, type) and issubclass(kind, pg.Object) and kind.__module__ == found[1]
+    for family in pkgutil.iter_modules(spaces.__path__, f"{spaces.__name__}."):
+        importlib.import_module(family.name)  # Symbolic classes are known once their module has been imported.
+    kind = pg.JSONConvertible.class_from_typename(name)
+    return (
+        isinstance(kind, type)
+        and issubclass(kind, pg.Object)
+        and kind.__module__.startswith(f"{spaces.__name__}.")
+        and name == kind.__serialization_key__
+    )

@@ -75,7 +75,8 @@ def _figure(name: str, minimum: float = 0.0) -> Any:
             pg.typing.Enum("assumed", ["meter", "counter", "table", "assumed"]),
             "Where the watts given come from.",
         ),
-    ]
+    ],
+    serialization_key="isozyme.Power",
 )
 class Power(pg.Object):
     """What turns time into energy and emissions. Each figure is a number, or (low, mid, high).

@@ -22,7 +22,8 @@ _TRIES = 1_000
         ("variation", _VARIATION, "Makes the children."),
         ("cost", _ANY, "Of a candidate: a `Cost`, such as `ParameterCount`."),
         ("limit", pg.typing.Float(), "The most that a child may cost."),
-    ]
+    ],
+    serialization_key="isozyme.FeasibleOnly",
 )
 class FeasibleOnly(pg.Object):
     """Varies the parents until the child is feasible: costs are free to compute, evaluations are not.

@@ -48,7 +48,8 @@ class _Keys:
     [
         ("variation", _VARIATION, "Makes the children."),
         ("tries", pg.typing.Int(100, min_value=1), "Children that are made before one goes out that changes nothing."),
-    ]
+    ],
+    serialization_key="isozyme.FunctionChanging",
 )
 class FunctionChanging(pg.Object):
     """Functionality-changing mutation (FCM): varies the parents until the child behaves like none of them.
@@ -98,7 +99,8 @@ class FunctionChanging(pg.Object):
         ("algorithm", _ANY, "Who proposes."),
         ("limit", pg.typing.Int(min_value=1), "Trials of one behaviour, from which on it is refused."),
         ("tries", pg.typing.Int(20, min_value=1), "How often the algorithm is asked again for one proposal."),
-    ]
+    ],
+    serialization_key="isozyme.Tabu",
 )
 class Tabu(pg.Object):
     """Refuses what has been explored too often, and asks the algorithm inside again.

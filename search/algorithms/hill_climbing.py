@@ -13,6 +13,7 @@ from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
 
 
+@pg.members([], serialization_key="isozyme.HillClimbing")
 class HillClimbing(pg.Object):
     """Each proposal is a mutation of the best trial so far; of equally good ones of the latest.
 

@@ -24,7 +24,8 @@ _NOBODY = Member(math.inf, -1, None)
         ("algorithm", _ANY, "What runs on each island."),
         ("islands", pg.typing.Int(4, min_value=2), "How many; trial i is on island i mod islands."),
         ("interval", pg.typing.Int(100, min_value=2), "An island's trials from one immigrant to the next."),
-    ]
+    ],
+    serialization_key="isozyme.Islands",
 )
 class Islands(pg.Object):
     """Copies of an algorithm, each told only of its own trials; every so often one receives a neighbour's best.

@@ -52,7 +52,8 @@ def _preference(point: Point) -> tuple[int, float]:
         ),
         ("constraints", pg.typing.List(pg.typing.Object(Constraint), default=[]), "What a feasible trial satisfies."),
         ("variation", _VARIATION, "Makes a child of its parents."),
-    ]
+    ],
+    serialization_key="isozyme.NSGA2",
 )
 class NSGA2(pg.Object):
     """Evolves an approximation of the Pareto front of all objectives.

@@ -40,7 +40,8 @@ Listen = Callable[[int, dict[str, float]], None]
         ("limit", pg.typing.Object(Limit).noneable(), "Feasible candidates only: TabNAS, or exact."),
         ("shaped", pg.typing.Object(Shaped).noneable(), "A reward that weighs the cost, in place of a limit."),
         ("save_every", pg.typing.Int(200, min_value=1), "Steps between checkpoints."),
-    ]
+    ],
+    serialization_key="isozyme.OneShot",
 )
 class OneShot(pg.Object):
     """Two phases: `learn`, before there are any trials, and proposals drawn from what was learned.

@@ -37,7 +37,8 @@ _FEASIBLE, _OUTSIDE = 64, 4  # Batches until one is feasible, or outside of the 
             pg.typing.List(pg.typing.Int(min_value=1), min_size=1).noneable(),
             "For a space of index tuples: how many candidates each index has; None: the template's choices.",
         ),
-    ]
+    ],
+    serialization_key="isozyme.PolicyGradient",
 )
 class PolicyGradient(pg.Object):
     """One softmax for each choice point of a template, nested ones included; each trial moves it once.

@@ -11,6 +11,7 @@ from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
 
 
+@pg.members([], serialization_key="isozyme.RandomSearch")
 class RandomSearch(pg.Object):
     """Proposes independent random candidates."""
 

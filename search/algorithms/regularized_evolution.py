@@ -23,7 +23,8 @@ _VARIATION: Any = pg.typing.Any(Mutation())  # pyright: ignore[reportCallIssue]
         ("tournament_size", pg.typing.Int(25, min_value=1), "S: drawn uniformly; the best is the parent."),
         ("replacement", pg.typing.Bool(True), "Whether a tournament may draw a member twice; in Primer it may not."),
         ("variation", _VARIATION, "Makes a child of its parents."),
-    ]
+    ],
+    serialization_key="isozyme.RegularizedEvolution",
 )
 class RegularizedEvolution(pg.Object):
     """The first P proposals are the space's initial candidates; each later one is a child of tournament winners.

@@ -25,7 +25,8 @@ _NOBODY = Member(math.inf, -1, None)
             pg.typing.Int(min_value=1),
             "Trials without improvement before it is; those of its first population count.",
         ),
-    ]
+    ],
+    serialization_key="isozyme.Restarts",
 )
 class Restarts(pg.Object):
     """Starts an algorithm afresh, from the best trial so far, whenever it has not improved on it for a while.

@@ -20,7 +20,8 @@ from isozyme.spaces.protocol import Space
         ("n", pg.typing.Int(27, min_value=2), "Candidates on the bottom rung."),
         ("eta", pg.typing.Int(3, min_value=2), "η: the best 1/η of a rung go on to the next one."),
         ("metric", pg.typing.Str().noneable(), "Cost after a stage; None: of the first objective."),
-    ]
+    ],
+    serialization_key="isozyme.SuccessiveHalving",
 )
 class SuccessiveHalving(pg.Object):
     """Rung k runs k + 1 stages of random candidates; the best 1/η of a rung are proposed again, one stage further.

@@ -42,7 +42,8 @@ class Variation(Protocol):
             pg.typing.Float(0.0, min_value=0.0, max_value=1.0),
             "Share of children that are copies of their parent: 0.05 in AmoebaNet's search, 0.1 in AutoML-Zero's.",
         ),
-    ]
+    ],
+    serialization_key="isozyme.Mutation",
 )
 class Mutation(pg.Object):
     """One of the space's operators, each equally likely, drawn again until it applies; `mutate` where it names none.
@@ -84,7 +85,8 @@ class Mutation(pg.Object):
     [
         ("rate", pg.typing.Float(0.9, min_value=0.0, max_value=1.0), "Share of children that have two parents."),
         ("mutation", pg.typing.Object(Mutation, default=Mutation()), "What happens to every child afterwards."),
-    ]
+    ],
+    serialization_key="isozyme.Crossover",
 )
 class Crossover(pg.Object):
     """The space's `cross` of two parents, then mutation; mutation alone where the space offers no `cross`."""

@@ -51,7 +51,8 @@ _OWNER, _TWIN = Plan(True), Plan(False)
             pg.typing.Float(0.01, min_value=0.0, max_value=1.0),
             "Share of hits that are evaluated all the same, to see whether keys tell the truth.",
         ),
-    ]
+    ],
+    serialization_key="isozyme.Equivalence",
 )
 class Equivalence(pg.Object):
     """The keys of a run, the policy of its cache, and its audit."""

@@ -26,7 +26,8 @@ from isozyme.search.protocol import Trial
         ),
         ("window", pg.typing.Int(100, min_value=1), "How many of a stage's latest evaluations count."),
         ("warmup", pg.typing.Int(20, min_value=1), "Evaluations of a stage before its hurdle stands."),
-    ]
+    ],
+    serialization_key="isozyme.QuantileHurdle",
 )
 class QuantileHurdle(pg.Object):
     """A hurdle after every stage but the last: a rolling quantile of the costs of those that ran the stage.

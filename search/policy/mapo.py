@@ -22,8 +22,9 @@ Prefix = tuple[int, ...]
         ("size", pg.typing.Int(16, min_value=1), "Candidates that stay; of more the most probable ones."),
         ("alpha", pg.typing.Float(0.1, min_value=0.0, max_value=1.0), "α: the least weight of the memory, if any."),
         ("explore", pg.typing.Bool(True), "Whether every second trial is one that has never been, if any."),
-    ]
-)  # fmt: skip
+    ],
+    serialization_key="isozyme.MAPO",
+)
 class MAPO(pg.Object):
     """Learning from a memory, as an option of `PolicyGradient`."""
 

@@ -52,7 +52,8 @@ REWARDS: Mapping[str, Callable[[Any, Any, Any, float], Any]] = {
         ("cost", pg.typing.Str(), "Name of the metric that is T."),
         ("target", pg.typing.Float(), "T0."),
         ("beta", pg.typing.Float(-0.1), "β."),
-    ]
+    ],
+    serialization_key="isozyme.CostAware",
 )
 class CostAware(pg.Object):
     """A reward of metrics: the first objective is Q, a metric is T."""
@@ -74,7 +75,8 @@ class CostAware(pg.Object):
         ("cost", _ANY, "Of a candidate: `ParameterCount` or another cost that has tables."),
         ("target", pg.typing.Float(), "T0."),
         ("beta", pg.typing.Float(-0.1), "β."),
-    ]
+    ],
+    serialization_key="isozyme.Shaped",
 )
 class Shaped(pg.Object):
     """A reward of quality and cost, as TuNAS and MnasNet have it: costs beyond the target are discouraged only."""

@@ -20,7 +20,10 @@ Rewards = tuple[float, ...]
 _OF_FEEDBACK = ("reward", "feedback_sequence_number")  # Of a DNA that has been fed back; it does not come with it.
 
 
-@pg.members([("generator", pg.typing.Object(pg.DNAGenerator), "Who proposes. A copy of it does, which begins anew.")])
+@pg.members(
+    [("generator", pg.typing.Object(pg.DNAGenerator), "Who proposes. A copy of it does, which begins anew.")],
+    serialization_key="isozyme.PyGloveAlgorithm",
+)
 class PyGloveAlgorithm(pg.Object):
     """Proposes what a PyGlove algorithm proposes, on a template space.
 

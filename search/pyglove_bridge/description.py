@@ -9,6 +9,8 @@ from typing import Any
 
 import pyglove as pg
 
+from isozyme.hashing.names import stable_name
+
 
 def described(value: Any) -> Any:
     """What a value is made of: of objects with declared fields these, of classes and functions the full name."""
@@ -16,19 +18,15 @@ def described(value: Any) -> Any:
         return value
     if isinstance(value, pg.Symbolic) and not isinstance(value, list | dict):
         fields = {str(key): described(field) for key, field in value.sym_items()}
-        return {"class": _name(type(value)), **fields}
+        return {"class": stable_name(type(value)), **fields}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: described(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"class": _name(type(value)), **fields}
+        return {"class": stable_name(type(value)), **fields}
     if isinstance(value, Mapping):
         return {str(key): described(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [described(item) for item in value]
-    return _name(value if hasattr(value, "__qualname__") else type(value))
-
-
-def _name(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}"
+    return stable_name(value)
 
 
 def difference(old: Any, new: Any, path: str = "") -> str | None:

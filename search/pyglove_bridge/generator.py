@@ -23,7 +23,8 @@ _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
         ("objectives", pg.typing.List(pg.typing.Object(Objective), min_size=1), "What for; one for each reward."),
         ("seed", pg.typing.Int(0, min_value=0), "All random numbers derive from it and from the number of a trial."),
         ("stages", pg.typing.Int(1, min_value=1), "How many budgets a loop body knows; see `generator`."),
-    ]
+    ],
+    serialization_key="isozyme.AlgorithmGenerator",
 )
 class AlgorithmGenerator(pg.DNAGenerator):
     """One of our algorithms, for `pg.sample`: see `generator`."""

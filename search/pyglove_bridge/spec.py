@@ -112,7 +112,7 @@ def _chosen(element: Any, gene: Any) -> Any:
     return (index, *inner) if type(inner) is tuple else (index, inner)
 
 
-@pg.members([("spec", pg.typing.Object(pg.DNASpec), "To which DNA is bound.")])
+@pg.members([("spec", pg.typing.Object(pg.DNASpec), "To which DNA is bound.")], serialization_key="isozyme.SpecSpace")
 class SpecSpace(TemplateSpace):
     """The space of a `pg.DNASpec`. Candidates are told apart by their decisions, and by nothing else."""
 

@@ -36,7 +36,8 @@ Executors = Callable[[Evaluator], Executor]
         ("evaluator", _ANY, "A costlier proxy, with the metric of the first objective: an `evaluators.Evaluator`."),
         ("draws", pg.typing.Int(8, min_value=2, max_value=_STRIDE), "Paired evaluations of candidates and baseline."),
         ("keep", pg.typing.Int(8, min_value=1), "At most so many candidates move on."),
-    ]
+    ],
+    serialization_key="isozyme.Rung",
 )
 class Rung(pg.Object):
     """One proxy of a funnel. A draw takes the evaluator's repeats on the closing splits: one is enough for many draws.
@@ -102,7 +103,8 @@ class Comparison(NamedTuple):
     [
         ("rungs", pg.typing.List(pg.typing.Object(Rung), min_size=1, max_size=_RUNGS), "The cheapest first."),
         ("confidence", pg.typing.Float(0.95, min_value=0.5, max_value=0.9999), "Of the two-sided intervals."),
-    ]
+    ],
+    serialization_key="isozyme.Funnel",
 )
 class Funnel(pg.Object):
     """What the finalists of a run go through before one of them is called the winner.

@@ -33,7 +33,8 @@ _EVALUATOR: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
             pg.typing.Int(min_value=1).noneable(),
             "Looks without a better one that end the run; None: it is only watched.",
         ),
-    ]
+    ],
+    serialization_key="isozyme.MetaValidation",
 )
 class MetaValidation(pg.Object):
     """When to look at the incumbent on other tasks, on which ones, and for how long it may get worse."""

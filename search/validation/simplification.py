@@ -44,7 +44,8 @@ class Step(NamedTuple):
         ("draws", pg.typing.Int(12, min_value=3), "Evaluations of a reduction that is taken; as many confirm the end."),
         ("margin", pg.typing.Float(0.005, min_value=0.0), "Largest relative loss that counts as none."),
         ("confidence", pg.typing.Float(0.95, min_value=0.5, max_value=0.9999), "Of the loss being smaller than that."),
-    ]
+    ],
+    serialization_key="isozyme.Simplification",
 )
 class Simplification(pg.Object):
     """How a candidate is simplified.

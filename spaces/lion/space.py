@@ -23,7 +23,8 @@ _BYTES_PER_WEIGHT = 4  # float32
             pg.typing.Enum("programs", ["programs", "constants"]),
             "Everything, or the start's constants alone: the paper's baseline.",
         ),
-    ]
+    ],
+    serialization_key="isozyme.OptimizerPrograms",
 )
 class OptimizerPrograms(pg.Object):
     """Straight-line programs `train(w, g, v1, v2, lr) -> update, v1, v2` over 45 functions.

@@ -25,7 +25,8 @@ Genes = tuple[int, ...]
             pg.typing.List(pg.typing.Int(min_value=1), min_size=1, default=list(WIDTHS)),
             "What each layer's width is chosen from, in ascending order.",
         ),
-    ]
+    ],
+    serialization_key="isozyme.FeedForward",
 )
 class FeedForward(pg.Object):
     """Dense layers with ReLU between `inputs` and `outputs`, one width a layer.

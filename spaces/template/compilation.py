@@ -11,6 +11,7 @@ from typing import Any
 
 import pyglove as pg
 
+from isozyme.hashing.names import stable_name
 from isozyme.spaces.template.coding import children, decode_point
 from isozyme.spaces.template.decisions import Float, ManyOf, OneOf, Point, Subspace
 
@@ -137,8 +138,7 @@ def _without_decisions(value: Any, path: pg.KeyPath, seen: Seen) -> str:
 
 def _named(value: Any, seen: Seen) -> str:
     """The name of a class or function, or of an object's class, and its number among all that bear this name."""
-    thing = value if hasattr(value, "__qualname__") else type(value)
-    name = f"{getattr(thing, '__module__', None)}.{thing.__qualname__}"
+    name = stable_name(value)
     others = seen.setdefault(name, [])
     number = next((i for i, other in enumerate(others) if other is value), len(others))
     if number == len(others):

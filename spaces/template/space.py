@@ -44,7 +44,10 @@ _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 _JSON = json.JSONDecoder()
 
 
-@pg.members([("template", _ANY, "A value with decisions in it; those of candidates count once chosen.")])
+@pg.members(
+    [("template", _ANY, "A value with decisions in it; those of candidates count once chosen.")],
+    serialization_key="isozyme.TemplateSpace",
+)
 class TemplateSpace(pg.Object):
     """The values that a template stands for.
 

@@ -47,7 +47,7 @@ def _write_run(folder: Path, trials: Sequence[Trial], arrived: int | None = None
     folder.mkdir()
     record = {
         "format": 1,
-        "identity": {"search": {"_type": "isozyme.search.algorithms.evolution.RegularizedEvolution"}},
+        "identity": {"search": {"_type": "isozyme.RegularizedEvolution"}},
         "seed": 0,
         "objectives": [["minimize", o.metric, o.reference] for o in OBJECTIVES],
         "commit": None,

@@ -76,12 +76,12 @@ def test_hostile_spaces_execute_nothing(tmp_path: Path, call: Call, monkeypatch:
             "opaque",
             "executed_module.Anything",
             "pyglove.core.utils.json_conversion._OpaqueObject",
-            "isozyme.spaces.lion.space.pg.Object",
+            "isozyme.spaces.lion.space.OptimizerPrograms",
             "isozyme.spaces.lion.nothing.OptimizerPrograms",
-            "isozyme.spaces.lion.space.InvalidCandidate",
-            "isozyme.search.validation.funnel.Funnel",
+            "isozyme.InvalidCandidate",
+            "isozyme.Funnel",
             "isozyme.spaces..executed_module.Anything",
-            ["isozyme.spaces.lion.space.OptimizerPrograms"],
+            ["isozyme.OptimizerPrograms"],
         ]
     ):
         for space in ({"_type": name, "name": "os.system"}, {**programs, "start": [{"_type": name}]}):
@@ -99,9 +99,9 @@ def test_hostile_spaces_execute_nothing(tmp_path: Path, call: Call, monkeypatch:
     [
         (None, ["names no space"]),
         ({}, ["names no space"]),
-        ({"_type": "isozyme.spaces.lion.space.OptimizerPrograms", "start": 3}, ["cannot be read", "--config"]),
-        ({"_type": "isozyme.spaces.lion.space.OptimizerPrograms", "wings": 2}, ["cannot be read", "--config"]),
-        ({"_type": "isozyme.spaces.lion.space.OptimizerPrograms"}, ["trial 0", "no candidate of the space"]),
+        ({"_type": "isozyme.OptimizerPrograms", "start": 3}, ["cannot be read", "--config"]),
+        ({"_type": "isozyme.OptimizerPrograms", "wings": 2}, ["cannot be read", "--config"]),
+        ({"_type": "isozyme.OptimizerPrograms"}, ["trial 0", "no candidate of the space"]),
     ],
 )
 def test_spaces_that_cannot_be_had(tmp_path: Path, call: Call, space: Any, words: list[str]) -> None:
