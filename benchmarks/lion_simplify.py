@@ -75,7 +75,7 @@ class _Costs:
         return np.array([[self._loss(candidate, draw) for draw in draws] for candidate in candidates])
 
     def _loss(self, candidate: Program, draw: int) -> float:
-        (outcome,) = self._evaluator.evaluate([Job(candidate, stage=self._evaluator.stages - 1, draw=draw)])
+        (outcome,) = self._evaluator.evaluate([Job(candidate, stage=self._evaluator.stages - 1, evaluation=draw)])
         return outcome.metrics["loss"] if outcome.status == Status.OK else np.inf
 
 

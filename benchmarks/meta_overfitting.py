@@ -117,7 +117,7 @@ class _OneRun(InProcessExecutor):
 
     def submit(self, ticket: int, request: Request) -> None:
         """See `Executor`; each run is one more independent draw of the task's initial weights and batches."""
-        super().submit(ticket, request._replace(draw=self.run))
+        super().submit(ticket, request._replace(evaluation=self.run))
 
 
 def experiment(seed: int) -> Experiment:

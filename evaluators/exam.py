@@ -208,7 +208,7 @@ def _draws(sitting: Sitting) -> str | None:
         return None  # Without random numbers there is nothing to draw.
     if other.conditions(SPLITS[0]) == sitting.evaluator.conditions(SPLITS[0]):
         return "metrics depend on the seed and conditions do not, so that runs of other seeds would share outcomes"
-    again = [Job(job.candidate, job.split, job.stage, draw=1) for job in sitting.jobs]
+    again = [Job(job.candidate, job.split, job.stage, evaluation=1) for job in sitting.jobs]
     first, second = (_scores(answers(sitting.evaluator, again)) for _ in range(2))
     if first != second:
         return "draw 1 gives other metrics the second time"

@@ -41,14 +41,14 @@ class Job:
         touched by the closing report only. The last two use repeats that the search never saw.
       stage: 0 for the cheapest; `stages - 1` for the full run, which is the only one of the closing splits. Later
         stages come after earlier ones have passed their hurdles, maybe in another process.
-      draw: which of several independent evaluations: 0 for nearly all; others, which have random numbers of their own,
-        are asked for by policies that do not trust a single one.
+      evaluation: which of several independent evaluations: 0 for nearly all; others, which have random numbers of
+        their own, are asked for by policies that do not trust a single one.
     """
 
     candidate: Any
     split: str = "search"
     stage: int = 0
-    draw: int = 0
+    evaluation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Evaluator(Protocol):
         ...
 
     def setup(self, space: Any, seed: int) -> None:
-        """Loads data and builds executables; random numbers derive from (seed, task, repeat, draw) alone."""
+        """Loads data and builds executables; random numbers derive from (seed, task, repeat, evaluation) alone."""
         ...
 
     def conditions(self, split: str) -> str:

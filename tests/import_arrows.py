@@ -10,7 +10,15 @@ ALLOWED = {
     "hashing": set(),
     "spaces": {"hashing"},
     "evaluators": {"hashing", "spaces"},
-    "search": {"hashing", "spaces/protocol", "spaces/choices", "spaces/costs", "spaces/limits", "evaluators/protocol"},
+    "search": {
+        "hashing",
+        "spaces/protocol",
+        "spaces/abilities",
+        "spaces/choices",
+        "spaces/costs",
+        "spaces/limits",
+        "evaluators/protocol",
+    },
     "launch": {"hashing", "spaces", "evaluators", "search"},
 }
 # What some folders of a room may import besides.

@@ -192,7 +192,7 @@ class BitEvaluator:
             return self._fail(trouble)
         if job.stage == 0:
             return Outcome(Status.OK, None, {"short_loss": 20.0 - 2 * first + second})
-        rng = np.random.default_rng([self.seed, first, second, job.draw])
+        rng = np.random.default_rng([self.seed, first, second, job.evaluation])
         return Outcome(Status.OK, None, {"fitness": (3 * first + 2 * second + rng.normal(0.0, 0.5)) / 10})
 
     def _fail(self, trouble: str) -> Outcome:

@@ -106,7 +106,7 @@ class OptimizerEvaluator(pg.Object):
 
     def _short(self, job: Job) -> Iterator[tuple[str, float]]:
         runner = self._runners[0]
-        first = self._repeats(job.split, job.draw)[0]
+        first = self._repeats(job.split, job.evaluation)[0]
         loss, _ = runner.run(runner.load(job.candidate), job.split, first, self.short_share)
         yield self.short_metric, loss
 
@@ -115,7 +115,9 @@ class OptimizerEvaluator(pg.Object):
         losses, accuracies = [], []
         for runner in self._runners:
             program = runner.load(job.candidate)
-            scores = [runner.run(program, job.split, repeat, 1.0) for repeat in self._repeats(job.split, job.draw)]
+            scores = [
+                runner.run(program, job.split, repeat, 1.0) for repeat in self._repeats(job.split, job.evaluation)
+            ]
             for name, values, i in (("loss", losses, 0), ("accuracy", accuracies, 1)):
                 values.append(math.fsum(score[i] for score in scores) / len(scores))
                 yield f"{name}/{runner.task.name}", values[-1]

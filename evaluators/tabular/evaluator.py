@@ -67,7 +67,7 @@ class TabularEvaluator(pg.Object):
     def _evaluate(self, job: Job) -> Outcome:
         loaded, widths = self._loaded, self._space.lower(job.candidate)
         results = []
-        for repeat in self._repeats(job.split, job.draw):
+        for repeat in self._repeats(job.split, job.evaluation):
             key = loaded.key("alone", repeat)
             results.append(self._train(widths, key, loaded.train, loaded.held[job.split]))
         metrics = {}

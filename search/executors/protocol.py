@@ -15,7 +15,7 @@ class Request(NamedTuple):
       split: which held-out data to score on.
       first, last: the stages to run, both included; earlier ones are known already.
       hurdles: by stage, the largest cost that goes on to the next one; None lets everything pass.
-      draw: which of several independent evaluations.
+      evaluation: which of several independent evaluations.
     """
 
     candidate: Any
@@ -23,7 +23,7 @@ class Request(NamedTuple):
     first: int = 0
     last: int = 0
     hurdles: tuple[float | None, ...] = ()
-    draw: int = 0
+    evaluation: int = 0
 
 
 class Answer(NamedTuple):

@@ -49,7 +49,7 @@ def run_request(evaluator: Evaluator, request: Request, cost: Cost | None, alarm
     """
     outcomes: list[Outcome] = []
     for stage in range(request.first, request.last + 1):
-        outcomes.append(_run(evaluator, Job(request.candidate, request.split, stage, request.draw), alarm))
+        outcomes.append(_run(evaluator, Job(request.candidate, request.split, stage, request.evaluation), alarm))
         if outcomes[-1].status is not Status.OK or not passes(request, stage, outcomes[-1].metrics, cost):
             break
     return tuple(outcomes)

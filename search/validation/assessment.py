@@ -54,7 +54,7 @@ class Assessor:
             if key not in asked and self._journal.assessment(key) is None:
                 waiting[ticket] = key
                 asked.add(key)
-                self._executor.submit(ticket, Request(candidates[i], split, self._full, self._full, draw=draw))
+                self._executor.submit(ticket, Request(candidates[i], split, self._full, self._full, evaluation=draw))
         while waiting:
             for ticket, answer in self._executor.collect(_PATIENCE):
                 source = self.space.to_source(candidates[jobs[ticket][0]])

@@ -121,7 +121,7 @@ class MetaValidator:
             self._ready.add(turn)
             evaluator.setup(self._space, self._seed)
         full = stages_of(evaluator) - 1
-        request = Request(candidate, "search", full, full, draw=draw)
+        request = Request(candidate, "search", full, full, evaluation=draw)
         outcome: Outcome = run_request(evaluator, request, None, Alarm(None))[-1]
         return self._cost(outcome.metrics) if outcome.status is Status.OK else math.inf
 

@@ -39,7 +39,7 @@ def test_the_evaluator_of_networks_passes():
     ids=["features", "activations"],
 )
 def test_those_of_the_benchmarks_lack_draws(evaluator, space):
-    """They are searched without a policy for noise, and take no notice of `Job.draw`: all else is sound."""
+    """They are searched without a policy for noise, and take no notice of `Job.evaluation`: all else is sound."""
     (finding,) = examine(evaluator(), space(), ["loss"])
     assert "draws 0 and 1 give the same metrics" in finding
 
@@ -62,7 +62,7 @@ class Sound:
         return [self.one(job) for job in jobs]
 
     def key(self, job):
-        return [self.seed, SPLITS.index(job.split), job.draw, *job.candidate]
+        return [self.seed, SPLITS.index(job.split), job.evaluation, *job.candidate]
 
     def loss(self, job):
         return sum(job.candidate) + float(np.random.default_rng(self.key(job)).normal(0.0, 0.1))
@@ -184,12 +184,12 @@ class WildDraws(Plain):
     draws = itertools.count()
 
     def key(self, job):
-        return [*super().key(job), next(self.draws) if job.draw else 0]
+        return [*super().key(job), next(self.draws) if job.evaluation else 0]
 
 
 class OneSplit(Plain):
     def key(self, job):
-        return [self.seed, job.draw, *job.candidate]
+        return [self.seed, job.evaluation, *job.candidate]
 
 
 class HashNoise(Plain):

@@ -63,14 +63,14 @@ def test_learning_is_real(cuts, prices):
 def test_one_executable_a_task(cuts, prices):
     """Whatever the candidate, the draw, the split and its number of repeats: nothing is compiled again."""
     for evaluator in (cuts, prices):
-        score(evaluator, *(Job((a, b)) for a, b in ((0, 3), (3, 0), (2, 2))), Job((1, 2), draw=1))
+        score(evaluator, *(Job((a, b)) for a, b in ((0, 3), (3, 0), (2, 2))), Job((1, 2), evaluation=1))
         score(evaluator, Job((1, 2), "selection"), Job((1, 2), "final"))
         assert evaluator.compilations() == 1
 
 
 def test_numbers_are_a_function_of_seed_repeat_and_split(cuts):
     """Not of the order of jobs, nor of the evaluator; draws, splits, seeds and candidates differ."""
-    jobs = [Job((1, 2)), Job((1, 2), draw=1), Job((1, 2), "selection"), Job((1, 2), "final"), Job((2, 1))]
+    jobs = [Job((1, 2)), Job((1, 2), evaluation=1), Job((1, 2), "selection"), Job((1, 2), "final"), Job((2, 1))]
     first = score(cuts, *jobs)
     assert score(cuts, *jobs[::-1])[::-1] == first
     assert score(made(), *jobs) == first

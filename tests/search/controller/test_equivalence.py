@@ -155,7 +155,7 @@ def repeated(folder, policy, count=12, **options):
         folder, Equivalence(policy=policy, audit=0.0), count, BitStrings(), evaluator, hurdle=False,
         algorithm=Scripted([ONE] * count), **options,
     )  # fmt: skip
-    return trials, [job.draw for job in evaluator.evaluated if job.stage == 1]
+    return trials, [job.evaluation for job in evaluator.evaluated if job.stage == 1]
 
 
 def test_an_aggregating_cache_returns_means(tmp_path):

@@ -61,7 +61,7 @@ def sent(config):
     code = f"""
 import pickle, sys
 from pathlib import Path
-from isozyme.search.executors.ray_cluster import sources
+from isozyme.search.executors import sources
 sys.path.append({str(config.parent)!r})
 module = sources.load("isozyme_config_my_config", Path({str(config)!r}))
 made = (sources.beside(Path({str(config)!r}), module.__name__), pickle.dumps(module.Scaled(3)))

@@ -126,7 +126,7 @@ def test_what_was_committed_survives_a_kill(tmp_path):
     code = """
 import itertools, pathlib, sys
 from isozyme.search import Journal
-from isozyme.tests.search import test_journal
+from isozyme.tests.search.journal import test_journal
 journal = Journal.open(pathlib.Path(sys.argv[1]))
 for first in itertools.count(0, 5):
     journal.add(list(test_journal.trials(5, first)), test_journal.SPACE.to_source)

@@ -76,7 +76,7 @@ class Noisy(pg.Object):
         ones = self._space.behaviour(job.candidate)
         if sum(ones) in self.fails:
             return Outcome(Status.DIVERGED, "loss is nan", {})
-        seeds = [self._seed, job.draw, len(job.split)]
+        seeds = [self._seed, job.evaluation, len(job.split)]
         shared = np.random.default_rng(seeds).lognormal(0.0, 0.5)
         own = np.random.default_rng([*seeds, *ones]).normal(1.0, self.noise)
         return Outcome(Status.OK, None, {self.metric: (1 - 0.05 * sum(ones)) * shared * own})
@@ -126,7 +126,7 @@ def run(
 def asked(funnel: Funnel) -> list[tuple[str, int, Bits, str, int]]:
     """What the evaluators of all rungs were asked for: name, job."""
     jobs = [(rung.name, job) for rung in funnel.rungs for job in rung.evaluator.evaluated]
-    return [(name, job.stage, job.candidate, job.split, job.draw) for name, job in jobs]
+    return [(name, job.stage, job.candidate, job.split, job.evaluation) for name, job in jobs]
 
 
 def test_what_is_better_moves_on_and_what_is_equal_hardly_does(tmp_path):

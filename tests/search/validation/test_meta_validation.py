@@ -72,7 +72,7 @@ def test_tasks_take_turns_with_seeds_of_each_round(tmp_path: Path) -> None:
     search = Search(tmp_path / "run").run(60)
     assert [look.trials for look in search.validator.looks] == [10, 20, 30, 40, 50, 60]
     for other in search.others:
-        assert [job.draw for job in other.jobs] == [0, 0, 1, 1, 2, 2]
+        assert [job.evaluation for job in other.jobs] == [0, 0, 1, 1, 2, 2]
         assert [job.candidate for job in other.jobs[1::2]] == [SPACE.references["start"]] * 3
     for look, other in zip(search.validator.looks, search.others * 3, strict=True):
         best, ones = other.best or 0, 8 - look.search

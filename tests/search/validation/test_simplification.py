@@ -158,7 +158,7 @@ def test_real_training():
     evaluator.setup(space, 0)
 
     def costs(candidates, draws):
-        outcomes = [evaluator.evaluate([Job(c, stage=1, draw=d) for d in draws]) for c in candidates]
+        outcomes = [evaluator.evaluate([Job(c, stage=1, evaluation=d) for d in draws]) for c in candidates]
         return np.array([[o.metrics["loss"] if o.status == Status.OK else np.inf for o in row] for row in outcomes])
 
     raw = space.from_source(SOURCE)

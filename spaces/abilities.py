@@ -1,0 +1,107 @@
+"""What a space may offer besides what every space offers: one small protocol an ability, asked for by `offered`.
+
+A space has an ability when it has its attributes; nobody inherits from here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+T = TypeVar("T")
+Operator = Callable[[Any, np.random.Generator], Any]
+
+
+@runtime_checkable
+class NamedOperators(Protocol):
+    """Mutates by named operators, so that a search can count what each is worth."""
+
+    @property
+    def operators(self) -> Mapping[str, Operator]:
+        """Functions (candidate, rng) that return a neighbour, or None where they do not apply; `mutate` uses these."""
+        ...
+
+
+@runtime_checkable
+class Crossing(Protocol):
+    """Makes one candidate of two."""
+
+    def cross(self, first: Any, second: Any, rng: np.random.Generator) -> Any:
+        """Returns a child of two candidates."""
+        ...
+
+
+@runtime_checkable
+class WithBaselines(Protocol):
+    """Names what a winner has to beat."""
+
+    @property
+    def baselines(self) -> Mapping[str, Any]:
+        """Candidates by a name that says their constants; the best of them is what others have to beat."""
+        ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """Offers a candidate with other constants, as a user would tune it for another task."""
+
+    def tunings(self, candidate: Any) -> Mapping[str, Any]:
+        """Returns the candidate with other constants, by name."""
+        ...
+
+
+@runtime_checkable
+class Simplifiable(Protocol):
+    """Makes candidates simpler."""
+
+    def simplifications(self, candidate: Any) -> Sequence[tuple[str, Any]]:
+        """Returns what was done and the candidate after it, one step after another; all behave like the first."""
+        ...
+
+    def reductions(self, candidate: Any) -> Sequence[tuple[str, Any]]:
+        """Returns simpler candidates of another behaviour and what was done, those that save most first."""
+        ...
+
+
+@runtime_checkable
+class WithChoices(Protocol):
+    """Is a tree of choices, over which a policy can be learned."""
+
+    @property
+    def choices(self) -> Any:
+        """The choice points: `spaces.choices.Points`."""
+        ...
+
+
+@runtime_checkable
+class LeavesItself(Protocol):
+    """Says that children may be invalid; a search refuses those."""
+
+    @property
+    def leaves_itself(self) -> bool:
+        """True where `mutate`, `cross` and the operators may give invalid candidates."""
+        ...
+
+
+@runtime_checkable
+class Wrapping(Protocol):
+    """Wraps another space and passes on all that it does not change, abilities included."""
+
+    @property
+    def wrapped(self) -> Any:
+        """The space inside."""
+        ...
+
+
+def offered(space: Any, ability: type[T]) -> T | None:
+    """Returns `space` itself if it, or the space that it wraps, has an ability; else None.
+
+    `isinstance` alone would overlook abilities that a wrapper passes on by `__getattr__` (Python 3.12 and newer).
+    """
+    inner = space
+    while True:
+        if isinstance(inner, ability):
+            return space
+        if not isinstance(inner, Wrapping):
+            return None
+        inner = inner.wrapped
