@@ -8,7 +8,7 @@ class UsageError(ValueError):
         return " ".join(super().__str__().split())
 
 
-def one_line(error: BaseException) -> str:
-    """An error's type and the first line of its message."""
+def type_and_first_line(error: BaseException) -> str:
+    """Returns an error's type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

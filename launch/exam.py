@@ -15,17 +15,11 @@ from typing import Any
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0 passed, 1 findings, 2 something to mend (one line says what)."""
     try:
-        from isozyme.launch.checkout import require_same
-        from isozyme.launch.errors import UsageError
+        from isozyme.launch.guard import guarded
     except ImportError as error:
         print(f"isozyme is not installed ({error}): pip install -e {Path(__file__).parent.parent}", file=sys.stderr)
         return 2
-    try:
-        require_same(__file__)
-        return _main(arguments)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return guarded(__file__, lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from isozyme.launch.errors import UsageError, one_line
+from isozyme.launch.errors import UsageError, type_and_first_line
 from isozyme.launch.experiment import Experiment
 from isozyme.search.executors import sources
 
@@ -58,7 +58,7 @@ def _call(config: str) -> Experiment:
     try:
         experiment = getattr(module, variant)()
     except Exception as error:
-        raise UsageError(f"--config={config}: {variant}() raised {one_line(error)}") from error
+        raise UsageError(f"--config={config}: {variant}() raised {type_and_first_line(error)}") from error
     if not isinstance(experiment, Experiment):
         raise UsageError(f"--config={config}: {variant}() returned {type(experiment).__name__}, not an Experiment")
     return experiment
@@ -76,4 +76,4 @@ def _import(config: str, path: Path) -> ModuleType:
     try:
         return sources.load(module_name(path), path)
     except Exception as error:
-        raise UsageError(f"--config={config}: importing it raised {one_line(error)}") from error
+        raise UsageError(f"--config={config}: importing it raised {type_and_first_line(error)}") from error

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyglove as pg
 
-from isozyme.launch.errors import UsageError, one_line
+from isozyme.launch.errors import UsageError, type_and_first_line
 from isozyme.launch.experiment import Experiment
 
 
@@ -25,7 +25,7 @@ def override(experiment: Experiment, path: str, text: str) -> Experiment:
     try:
         copy.rebind({path: _parse(text, known[path])}, raise_on_no_change=False)
     except Exception as error:  # The field's own validation, whatever it raises.
-        raise UsageError(f"{flag}: {one_line(error)}") from error
+        raise UsageError(f"{flag}: {type_and_first_line(error)}") from error
     return copy
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyglove as pg
 
-from isozyme.launch.errors import UsageError, one_line
+from isozyme.launch.errors import UsageError, type_and_first_line
 from isozyme.launch.experiment import Experiment
 from isozyme.search.algorithms.random_search import RandomSearch
 
@@ -33,7 +33,7 @@ def patch(experiment: Experiment, text: str) -> Experiment:
     try:
         patched = pg.patching.patch(experiment.clone(deep=True), text)
     except Exception as error:  # Whatever the rule or the fields' validation raises.
-        raise UsageError(f"--patch={text}: {one_line(error)}") from error
+        raise UsageError(f"--patch={text}: {type_and_first_line(error)}") from error
     if patched == experiment:
         raise UsageError(f"--patch={text}: nothing in this experiment fits the rule; leave it out")
     return patched

@@ -75,32 +75,32 @@ def _positive(text: str) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0, or 2 with one line that says what to mend."""
     try:
-        from isozyme.launch import override_flags
-        from isozyme.launch.checkout import require_same
-        from isozyme.launch.errors import UsageError
+        from isozyme.launch.guard import guarded
     except ImportError as error:
         print(f"isozyme is not installed ({error}): pip install -e {Path(__file__).parent.parent}", file=sys.stderr)
         return 2
     try:
-        require_same(__file__)
-        parser, commands = _parsers()
-        if not arguments:
-            parser.print_help()
-            return 2
-        overrides, others = override_flags.split(arguments)
-        options, rest = parser.parse_known_args(others)
-        if rest or (overrides and options.command != "export"):
-            extra = " ".join([*rest, *(f"{override_flags.PREFIX}{path}={value}" for path, value in overrides)])
-            commands[options.command].error(f"{options.command} takes no {extra}")
-        _report(options, overrides)
-        sys.stdout.flush()
-        return 0
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return guarded(__file__, lambda: _main(arguments))
     except BrokenPipeError:  # A reader such as `head` has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # What Python flushes at its end goes nowhere.
         return 0
+
+
+def _main(arguments: Sequence[str]) -> int:
+    from isozyme.launch import override_flags
+
+    parser, commands = _parsers()
+    if not arguments:
+        parser.print_help()
+        return 2
+    overrides, others = override_flags.split(arguments)
+    options, rest = parser.parse_known_args(others)
+    if rest or (overrides and options.command != "export"):
+        extra = " ".join([*rest, *(f"{override_flags.PREFIX}{path}={value}" for path, value in overrides)])
+        commands[options.command].error(f"{options.command} takes no {extra}")
+    _report(options, overrides)
+    sys.stdout.flush()
+    return 0
 
 
 def _report(options: Any, overrides: Sequence[tuple[str, str]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_OK, _USAGE, _INTERRUPTED = 0, 2, 130
+_OK, _INTERRUPTED = 0, 130
 
 
 class Options(NamedTuple):
@@ -24,26 +24,20 @@ class Options(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0 done, 2 something to mend (one line says what), 130 interrupted."""
     try:
-        return _main(arguments)
+        try:
+            from isozyme.launch.guard import guarded
+        except ImportError as error:
+            print(f"isozyme is not installed ({error}): pip install -e {Path(__file__).parent.parent}", file=sys.stderr)
+            return 2
+        return guarded(__file__, lambda: _main(arguments))
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return _INTERRUPTED
 
 
 def _main(arguments: Sequence[str]) -> int:
-    try:
-        from isozyme.launch.checkout import require_same
-        from isozyme.launch.errors import UsageError
-    except ImportError as error:
-        print(f"isozyme is not installed ({error}): pip install -e {Path(__file__).parent.parent}", file=sys.stderr)
-        return _USAGE
-    try:
-        require_same(__file__)
-        options = _parse(arguments)
-        return _OK if options is None else _run(options)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _USAGE
+    options = _parse(arguments)
+    return _OK if options is None else _run(options)
 
 
 def _parse(arguments: Sequence[str]) -> Options | None:

@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from isozyme.launch.errors import UsageError, one_line
+from isozyme.launch.errors import UsageError, type_and_first_line
 from isozyme.launch.experiment import Experiment
-from isozyme.search.objectives import Objective
+from isozyme.search.objectives import objective_from_json, objective_to_json
 
 EXPERIMENT_FILE = "experiment.json"
 _FORMAT = 1
@@ -46,14 +46,10 @@ def _describe(experiment: Experiment) -> dict[str, Any]:
         "experiment": experiment.record(),
         "identity": experiment.identity(),
         "seed": experiment.seed,
-        "objectives": [[_direction(o), o.metric, o.reference] for o in experiment.objectives],
+        "objectives": [objective_to_json(objective) for objective in experiment.objectives],
         "packages": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in _PACKAGES},
         "commit": _commit(),
     }
-
-
-def _direction(objective: Objective) -> str:
-    return "maximize" if objective.sign < 0 else "minimize"
 
 
 def _compare(record: Path, experiment: Experiment) -> list[str]:
@@ -88,7 +84,8 @@ def read(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{folder}: {EXPERIMENT_FILE} is damaged ({one_line(error)}); restore a copy") from error
+        what = type_and_first_line(error)
+        raise UsageError(f"{folder}: {EXPERIMENT_FILE} is damaged ({what}); restore a copy") from error
     return known
 
 
@@ -96,9 +93,8 @@ def _check(known: dict[str, Any]) -> None:
     """Raises `ValueError` unless the parts that are read have the types that were written."""
     if not isinstance(known.get("identity"), dict) or not isinstance(known.get("commit"), str | None):
         raise ValueError("identity or commit is missing or of another type")
-    for direction, metric, reference in known["objectives"]:
-        if direction not in ("minimize", "maximize") or not isinstance(metric, str) or not isinstance(reference, float):
-            raise ValueError(f"{direction} {metric} {reference} is no objective")
+    for value in known["objectives"]:
+        objective_from_json(value)
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:

@@ -30,6 +30,7 @@ class Objective(pg.Object):
     """One axis of the Pareto front."""
 
     sign = 1.0
+    direction = "minimize"
 
     def _on_bound(self) -> None:
         super()._on_bound()
@@ -56,6 +57,27 @@ class Maximize(Objective):
     """More is better."""
 
     sign = -1.0
+    direction = "maximize"
+
+
+DIRECTIONS: Mapping[str, type[Objective]] = {kind.direction: kind for kind in (Minimize, Maximize)}
+
+
+def objective_to_json(objective: Objective) -> list[Any]:
+    """Returns an objective as plain JSON: direction, metric and reference."""
+    return [objective.direction, objective.metric, objective.reference]
+
+
+def objective_from_json(value: Any) -> Objective:
+    """Reads what `objective_to_json` returned; nothing of it is executed.
+
+    Raises:
+      ValueError: it is no objective.
+    """
+    match value:
+        case [str(direction), str(metric), float(reference)] if direction in DIRECTIONS:
+            return DIRECTIONS[direction](metric, reference)
+    raise ValueError(f"{value!r:.80} is no objective")
 
 
 def cost_of(metric: str | None, objectives: Sequence[Objective]) -> Cost:

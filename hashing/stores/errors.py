@@ -47,7 +47,7 @@ def no_driver(url: str, package: str) -> StoreError:
 
 def cannot_open(url: str, what: object, remedy: str) -> StoreError:
     """What is said of a store that cannot be opened; `what` is an error or a text."""
-    return StoreError(f"{shown(url)}: {one_line(what)}; {remedy}")
+    return StoreError(f"{shown(url)}: {lines_joined(what)}; {remedy}")
 
 
 def other_format(url: str, found: object, expected: str) -> StoreError:
@@ -59,9 +59,10 @@ def other_format(url: str, found: object, expected: str) -> StoreError:
 
 def unavailable(url: str, error: Exception) -> StoreUnavailable:
     """What is said of an open store that fails."""
-    return StoreUnavailable(f"{shown(url)}: does not work at present ({one_line(error)}); see whether it is in order")
+    what = lines_joined(error)
+    return StoreUnavailable(f"{shown(url)}: does not work at present ({what}); see whether it is in order")
 
 
-def one_line(what: object) -> str:
-    """The text of an error in one line."""
+def lines_joined(what: object) -> str:
+    """Returns the text of an error with its lines joined; its type where it has no text."""
     return " ".join(str(what).split()) or type(what).__name__

@@ -10,10 +10,9 @@ import numpy as np
 from isozyme.launch.errors import UsageError
 from isozyme.launch.pareto_tab.folders import Open
 from isozyme.launch.reading import Columns, RunReader, fronts
-from isozyme.search.objectives import Maximize, Minimize
+from isozyme.search.objectives import DIRECTIONS
 
 ROWS = 25_000  # of one answer, so that a page can draw before it has all
-_DIRECTIONS = {"minimize": Minimize, "maximize": Maximize}
 
 
 def points(opened: Open, metrics: Sequence[str], edition: str, since: int) -> dict[str, Any]:
@@ -60,9 +59,9 @@ def front(opened: Open, metrics: Sequence[str], directions: Sequence[str]) -> di
     if not metrics or len(metrics) != len(directions):
         raise UsageError(f"direction={','.join(directions)}: give one for each metric, and a metric at least")
     for direction in directions:
-        if direction not in _DIRECTIONS:
-            raise UsageError(f"direction={direction}: is none; give minimize or maximize")
-    objectives = [_DIRECTIONS[d](metric, 0.0) for d, metric in zip(directions, metrics, strict=True)]
+        if direction not in DIRECTIONS:
+            raise UsageError(f"direction={direction}: is none; give {' or '.join(DIRECTIONS)}")
+    objectives = [DIRECTIONS[d](metric, 0.0) for d, metric in zip(directions, metrics, strict=True)]
     stays, when = fronts.history(columns, objectives), moments(columns)
     position = {stay.entered: stay.position for stay in stays}
     return {

@@ -11,6 +11,7 @@ from isozyme.launch import workdir
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import RunReader
 from isozyme.search.journal.journal import FILE
+from isozyme.search.objectives import objective_from_json
 
 _LOOK_EVERY = 5.0  # seconds
 _CONTROL = ".RandomSearch"
@@ -99,11 +100,12 @@ def _describe(name: str, folder: Path) -> dict[str, Any]:
         record = workdir.read(folder)
     except UsageError as error:
         return {"name": name, "error": str(error)}
+    objectives = map(objective_from_json, record["objectives"])
     search = record["identity"].get("search")
     search = str(search.get("_type")) if isinstance(search, dict) else ""
     return {
         "name": name,
-        "objectives": [{"metric": metric, "direction": direction} for direction, metric, _ in record["objectives"]],
+        "objectives": [{"metric": o.metric, "direction": o.direction} for o in objectives],
         "search": search.rpartition(".")[2],
         "control": search.endswith(_CONTROL),
         "seed": record.get("seed"),

@@ -1,7 +1,6 @@
 """All trials of a run as columns, which grow as the run does."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.journal import rows
+from isozyme.search.progress.reasons import counted_as, up_to_number
 
 QUERY = (
     "SELECT trial, arrival, status, reason, metrics, cached_from, hit, finished, attempts, key, parents, operator "
@@ -20,9 +20,6 @@ QUERY = (
 LAST = 2**63 - 1  # The largest number that SQLite has.
 _STATUSES = tuple(str(status) for status in Status)
 _BATCH = 50_000  # rows
-_NUMBER = re.compile(r"\s[-+]?\d")
-_REASONS = 200
-_OTHER = "other reasons"
 
 _TYPES = dict.fromkeys(
     ("trial", "arrival", "status", "reason", "cached_from", "hit", "key", "operator", "child", "parent"), np.int64
@@ -165,8 +162,7 @@ class Table:
     def _reason(self, reason: str | None) -> str | None:
         if reason is None:
             return None
-        short, known = _NUMBER.split(reason)[0], self._names["reason"]
-        return short if short in known or len(known) < _REASONS else _OTHER
+        return counted_as(up_to_number(reason), self._names["reason"])
 
     def _indices(self, column: str, values: Iterable[Any]) -> np.ndarray:
         """Index of each value among the different ones so far; -1 for None."""

@@ -1,7 +1,4 @@
-"""Pareto fronts of columns: the last one, how it came about, and the hypervolume on the way.
-
-They are those of `search/progress/pareto.py`, found for many trials at once.
-"""
+"""Pareto fronts of columns: the last one, how it came about, and the hypervolume on the way."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,6 +7,7 @@ import numpy as np
 
 from isozyme.launch.reading.columns import Columns
 from isozyme.search.objectives import Minimize, Objective
+from isozyme.search.progress.pareto import Front
 
 _CHUNK = 512  # trials
 
@@ -59,39 +57,33 @@ def costs(columns: Columns, objectives: Sequence[Objective]) -> np.ndarray:
     return found
 
 
-class _Front:
-    """The front so far; of equal trials the first stays."""
+class _Change(NamedTuple):
+    """A trial enters the front.
 
-    def __init__(self, values: np.ndarray) -> None:
-        self._values = values
-        self.positions = np.empty(0, np.int64)
+    Attributes:
+      position: of the trial in the columns.
+      left: int64, positions of the trials that it pushes out.
+      positions: int64, of all that are on the front then, in the order in which they came.
+      front: their costs; it changes with the next one.
+    """
 
-    def dominates(self, positions: np.ndarray) -> np.ndarray:
-        """bool, which of some trials are no better than one on the front."""
-        front, values = self._values[self.positions], self._values[positions]
-        beaten = np.ones((len(positions), len(front)), bool)
-        for column in range(values.shape[1]):
-            beaten &= front[:, column] <= values[:, column, None]
-        return np.asarray(beaten.any(axis=1))
-
-    def add(self, position: int) -> np.ndarray:
-        """Takes in a trial that is not dominated; the positions that it pushes out."""
-        out = (self._values[position] <= self._values[self.positions]).all(axis=1)
-        left = self.positions[out]
-        self.positions = np.append(self.positions[~out], position)
-        return left
+    position: int
+    left: np.ndarray
+    positions: np.ndarray
+    front: Front
 
 
-def _changes(columns: Columns, values: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Each trial that enters the front, in the order of feedback: its position, those pushed out, the front then."""
-    front = _Front(values)
+def _changes(columns: Columns, values: np.ndarray) -> Iterator[_Change]:
+    """Each trial that enters the front, in the order of feedback."""
+    front, positions = Front(values.shape[1]), np.empty(0, np.int64)
     order = columns.order[np.isfinite(values[columns.order]).all(axis=1)]
     for first in range(0, len(order), _CHUNK):
         some = order[first : first + _CHUNK]
-        for position in some[~front.dominates(some)]:
-            if not front.dominates(np.array([position]))[0]:
-                left = front.add(int(position))
-                yield int(position), left, front.positions
+        for position in some[~front.dominates(values[some])]:
+            kept = front.add(tuple(values[position].tolist()))
+            if kept is not None:
+                left, positions = positions[~kept], np.append(positions[kept], position)
+                yield _Change(int(position), left, positions, front)
 
 
 def front(columns: Columns, objectives: Sequence[Objective]) -> np.ndarray:
@@ -103,18 +95,18 @@ def front(columns: Columns, objectives: Sequence[Objective]) -> np.ndarray:
     """
     values = costs(columns, objectives)
     last = np.empty(0, np.int64)
-    for _, _, last in _changes(columns, values):  # noqa: B007
-        pass
+    for change in _changes(columns, values):
+        last = change.positions
     return last[np.argsort(values[last, 0], kind="stable")]
 
 
 def history(columns: Columns, objectives: Sequence[Objective]) -> list[Stay]:
     """Every trial that was ever on the front, in the order in which they came."""
     left: dict[int, int | None] = {}
-    for position, out, _ in _changes(columns, costs(columns, objectives)):
-        left[position] = None
-        for other in out:
-            left[int(other)] = int(columns.trial[position])
+    for change in _changes(columns, costs(columns, objectives)):
+        left[change.position] = None
+        for other in change.left:
+            left[int(other)] = int(columns.trial[change.position])
     return [Stay(position, int(columns.trial[position]), trial) for position, trial in left.items()]
 
 
@@ -126,15 +118,11 @@ def hypervolume(columns: Columns, objectives: Sequence[Objective], seconds: np.n
       objectives: of the search.
       seconds: when each trial was finished, since the run began.
     """
-    import moocore
-
-    values = costs(columns, objectives)
     reference = np.array([o.reference_cost for o in objectives])
-    found: list[tuple[int, float]] = []
-    for position, _, positions in _changes(columns, values):
-        inside = values[positions]
-        inside = inside[(inside < reference).all(axis=1)]
-        found.append((position, float(moocore.hypervolume(inside, ref=reference)) if len(inside) else 0.0))
+    found = [
+        (change.position, change.front.hypervolume(reference))
+        for change in _changes(columns, costs(columns, objectives))
+    ]
     ran = np.empty(len(columns), np.int64)
     ran[columns.order] = np.cumsum(columns.evaluated[columns.order])
     positions = np.array([position for position, _ in found], np.int64)

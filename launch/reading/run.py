@@ -17,9 +17,7 @@ from isozyme.launch.reading.columns import Columns, Table
 from isozyme.launch.reading.fronts import Hypervolume, Stay
 from isozyme.search.journal import database
 from isozyme.search.journal.journal import FILE, Journal
-from isozyme.search.objectives import Maximize, Minimize
-
-_DIRECTIONS = {"minimize": Minimize, "maximize": Maximize}
+from isozyme.search.objectives import objective_from_json
 
 
 class RunReader:
@@ -44,7 +42,7 @@ class RunReader:
         self.folder, self.name = folder, folder.resolve().name
         self.identity: dict[str, Any] = record["identity"]
         self.seed: int | None = record.get("seed")
-        self.objectives = [_DIRECTIONS[kind](metric, limit) for kind, metric, limit in record["objectives"]]
+        self.objectives = [objective_from_json(value) for value in record["objectives"]]
         self._table, self._lock = Table(), Lock()
         Journal.read(folder).close()
 

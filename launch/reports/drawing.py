@@ -11,7 +11,7 @@ import numpy as np
 
 from isozyme.launch.reading import Columns, Hypervolume
 from isozyme.launch.reading.fronts import costs
-from isozyme.launch.reports.printing import one_line
+from isozyme.launch.reports.printing import escaped
 from isozyme.search.objectives import Objective
 
 _DOTS = 150  # to the inch, where many points are drawn as a picture within the picture
@@ -62,12 +62,12 @@ def draw_front(objectives: Sequence[Objective], columns: Columns, front: np.ndar
         )
         points = axes.scatter(horizontal[front], vertical[front], s=34, edgecolors="white", lw=0.6, zorder=3, **colour)
         if len(objectives) > 2:
-            figure.colorbar(points, label=one_line(objectives[2].metric))
+            figure.colorbar(points, label=escaped(objectives[2].metric))
         axes.set_ylim(*_limits(vertical[scored], vertical[front]))
         if len(objectives) > 1:
             axes.set_xlim(*_limits(horizontal[scored], horizontal[front]))
-        label = one_line(objectives[1].metric) if len(objectives) > 1 else "trial"
-        axes.set(xlabel=label, ylabel=one_line(objectives[0].metric))
+        label = escaped(objectives[1].metric) if len(objectives) > 1 else "trial"
+        axes.set(xlabel=label, ylabel=escaped(objectives[0].metric))
         axes.grid(alpha=0.3)
         return figure
 

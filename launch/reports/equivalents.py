@@ -72,7 +72,7 @@ def _show_ways(ways: Ways, metric: str, jsonl: bool) -> None:
         shown = ", ".join(str(trial.number) for trial in trials[:8]) + (" …" if len(trials) > 8 else "")
         audit = "" if worst is None else f", audited: differs by {worst:.2g}"
         score = f"{metric} {_shown(trials[0], metric)}"
-        say(f"-- {number} of {len(ways)}: trial {shown} ({', '.join(hits)}), {printing.one_line(score)}{audit}")
+        say(f"-- {number} of {len(ways)}: trial {shown} ({', '.join(hits)}), {printing.escaped(score)}{audit}")
         for line in printing.lines(text):
             say(line)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from isozyme.launch import workdir
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import RunReader
-from isozyme.launch.reports.printing import one_line, say
+from isozyme.launch.reports.printing import escaped, say
 from isozyme.launch.reports.restoring import space_of
 from isozyme.spaces.protocol import InvalidCandidate
 
@@ -35,16 +35,16 @@ def export(
     try:
         candidate = space.from_source(card.source)
     except InvalidCandidate as error:
-        raise UsageError(f"trial {trial}: its text is no candidate of the space: {one_line(str(error))}") from error
+        raise UsageError(f"trial {trial}: its text is no candidate of the space: {escaped(str(error))}") from error
     reason = space.validate(candidate)
     if reason is not None:
-        raise UsageError(f"trial {trial}: its candidate is invalid ({one_line(reason)}); choose one with a score")
+        raise UsageError(f"trial {trial}: its candidate is invalid ({escaped(reason)}); choose one with a score")
     try:
         to.mkdir(parents=True, exist_ok=True)
         if any(to.iterdir()):
             raise UsageError(f"--to={to}: holds files already; choose another folder")
         for name, text in space.export(candidate).items():
             workdir.write(to / name, text)
-            say(one_line(str(to / name)))
+            say(escaped(str(to / name)))
     except OSError as error:
         raise UsageError(f"--to={to}: cannot be written: {error.strerror}; choose another folder") from error

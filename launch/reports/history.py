@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isozyme.launch.errors import UsageError, one_line
+from isozyme.launch.errors import UsageError, type_and_first_line
 from isozyme.launch.reading import RunReader
 from isozyme.launch.reports import drawing, printing
 from isozyme.search.accounting.phases import of_sessions
@@ -103,7 +103,7 @@ def show(reader: RunReader, chart: Path | None, jsonl: bool) -> None:
             with drawing.plain():
                 draw(run, seen, tasks, objective).savefig(chart)
         except (OSError, ValueError) as error:
-            raise UsageError(f"--chart={chart}: {one_line(error)}") from error
+            raise UsageError(f"--chart={chart}: {type_and_first_line(error)}") from error
 
 
 def headings(objective: Objective) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ def draw(run: list[Part], seen: list[Look], tasks: int, objective: Objective) ->
     score, spared, *others = figure.subplots(1, 3 if seen else 2)
     ends = [part.trials for part in run]
     score.plot(ends, [part.best for part in run], marker="o", markersize=3)
-    score.set(xlabel="trials", ylabel=printing.one_line(f"best {objective.metric}"), title="in the search")
+    score.set(xlabel="trials", ylabel=printing.escaped(f"best {objective.metric}"), title="in the search")
     lengths = [b - a for a, b in zip([0, *ends[:-1]], ends, strict=True)]
     spared.plot(ends, [sum(p.hits.values()) / n for p, n in zip(run, lengths, strict=True)], label="hits")
     if all(part.redundant is not None for part in run):

@@ -52,7 +52,7 @@ def ranked(reader: RunReader, columns: Columns, metric: str | None = None) -> np
       UsageError: there are trials, and none has such a metric.
     """
     if metric is not None and metric not in columns.metrics and len(columns):
-        known = ", ".join(map(printing.one_line, sorted(columns.metrics))) or "none"
+        known = ", ".join(map(printing.escaped, sorted(columns.metrics))) or "none"
         raise UsageError(f"--metric={metric}: no trial has it; there are {known}")
     name = metric or reader.objectives[0].metric
     costs = fronts.costs(columns, fronts.chosen([name], reader.objectives))[:, 0]

@@ -60,7 +60,7 @@ def write(reader: RunReader, to: Path) -> None:
         workdir.write(to, text)
     except OSError as error:
         raise UsageError(f"--to={to}: cannot be written: {error.strerror}; choose another file") from error
-    printing.say(printing.one_line(str(to)))
+    printing.say(printing.escaped(str(to)))
 
 
 def _page(reader: RunReader, columns: Columns) -> Element:
@@ -169,12 +169,12 @@ def _history(body: Element, reader: RunReader) -> None:
 
 
 def _add(parent: Element, tag: str, text: str) -> None:
-    SubElement(parent, tag).text = printing.one_line(text)
+    SubElement(parent, tag).text = printing.escaped(text)
 
 
 def _chart(parent: Element, source: str, what: str) -> None:
     figure = SubElement(parent, "figure")
-    SubElement(figure, "img", src=source, alt=printing.one_line(what))
+    SubElement(figure, "img", src=source, alt=printing.escaped(what))
     _add(figure, "figcaption", what)
 
 

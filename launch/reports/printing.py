@@ -10,14 +10,14 @@ from rich.text import Text
 MISSING = "–"
 
 
-def one_line(text: str) -> str:
-    """A text as one line: line ends, control characters and marks that change direction are written as escapes."""
+def escaped(text: str) -> str:
+    """Returns a text as one line: line ends, control characters and marks that change direction become escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def lines(text: str) -> list[str]:
-    """The lines of a text, each as `one_line`; tabs become spaces."""
-    return [one_line(line.expandtabs(4)) for line in text.splitlines()]
+    """The lines of a text, each as `escaped`; tabs become spaces."""
+    return [escaped(line.expandtabs(4)) for line in text.splitlines()]
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -29,21 +29,21 @@ def metrics(values: Mapping[str, float], noise: Mapping[str, float] | None = Non
     """Metrics by name in one line, each with its standard error where that is known."""
     noise = noise or {}
     return ", ".join(
-        f"{one_line(name)} {value:.6g}" + (f" ± {noise[name]:.2g}" if name in noise else "")
+        f"{escaped(name)} {value:.6g}" + (f" ± {noise[name]:.2g}" if name in noise else "")
         for name, value in values.items()
     )
 
 
 def row(table: Table, *cells: Any) -> None:
     """Adds a row of texts that mean nothing but themselves."""
-    table.add_row(*(Text(one_line(str(cell))) for cell in cells))
+    table.add_row(*(Text(escaped(str(cell))) for cell in cells))
 
 
 def table(*headings: str) -> Table:
     """A table whose headings mean nothing but themselves."""
     made = Table()
     for heading in headings:
-        made.add_column(Text(one_line(heading)))
+        made.add_column(Text(escaped(heading)))
     return made
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyglove as pg
 
 from isozyme import spaces
-from isozyme.launch.errors import UsageError, one_line
+from isozyme.launch.errors import UsageError, type_and_first_line
 from isozyme.launch.reading import RunReader
 
 _DECISIONS = ("hyper.OneOf", "hyper.ManyOf", "hyper.Float")
@@ -60,8 +60,8 @@ def _restored(reader: RunReader, recorded: Any) -> Any:
         space = pg.from_json(copy.deepcopy(recorded))  # It changes what it reads.
     except (TypeError, ValueError, KeyError) as error:
         raise UsageError(
-            f"{reader.folder}: the space in experiment.json cannot be read ({one_line(error)}); give --config with the "
-            "file that the run was started with"
+            f"{reader.folder}: the space in experiment.json cannot be read ({type_and_first_line(error)}); "
+            "give --config with the file that the run was started with"
         ) from error
     if not hasattr(space, "from_source"):
         raise UsageError(f"{reader.folder}: experiment.json names no space; restore a copy")

@@ -21,14 +21,14 @@ def show(reader: RunReader, trial: int, jsonl: bool) -> None:
         return
     width = max(len(name) for name, _ in facts(card))
     for name, value in facts(card):
-        say(f"{name:{width}}  {printing.one_line(value)}")
+        say(f"{name:{width}}  {printing.escaped(value)}")
     say("")
     for line in printing.lines(card.source):
         say(line)
     if card.diff is not None:
         say(f"\nagainst its parent, trial {card.parents[0]}:")
         say(printing.changes(card.diff) if card.diff else "the same text")
-    say(f"\nto export it: {printing.one_line(card.export)}")
+    say(f"\nto export it: {printing.escaped(card.export)}")
 
 
 def facts(card: Card) -> list[tuple[str, str]]:

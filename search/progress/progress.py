@@ -2,7 +2,6 @@
 
 import bisect
 import math
-import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -14,14 +13,12 @@ from isozyme.evaluators.protocol import Status
 from isozyme.search.objectives import Objective
 from isozyme.search.progress.operators import OperatorStatistics
 from isozyme.search.progress.pareto import ParetoArchive
+from isozyme.search.progress.reasons import counted_as, up_to_number
 from isozyme.search.protocol import Trial
 
 COLLISION = 1e-3  # relative difference of metrics from which a hit is held to be wrong
 HITS = ("static", "numeric", "store")
 _LEADERS = 32
-_REASONS = 200
-_OTHER = "other reasons"
-_NUMBER = re.compile(r"\s[-+]?\d")  # Reasons that differ in a number are counted together.
 
 
 @dataclass
@@ -132,10 +129,7 @@ class Progress:
             self.best_cost = self._cost(self.best.metrics)
 
     def _count_reason(self, trial: Trial) -> None:
-        reason = f"{trial.status}: {_NUMBER.split(trial.reason or '')[0]}"
-        if reason not in self.reasons and len(self.reasons) >= _REASONS:
-            reason = _OTHER
-        self.reasons[reason] += 1
+        self.reasons[counted_as(f"{trial.status}: {up_to_number(trial.reason or '')}", self.reasons)] += 1
 
     @property
     def evaluation_seconds(self) -> float:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pyglove as pg
 
-from isozyme.search.objectives import Maximize, Objective
+from isozyme.search.objectives import Maximize, Objective, objective_to_json
 from isozyme.search.protocol import Algorithm
 from isozyme.search.pyglove_bridge.algorithm import PyGloveAlgorithm
 from isozyme.search.pyglove_bridge.description import described
 from isozyme.search.pyglove_bridge.exchange import Group
 from isozyme.search.pyglove_bridge.feedback import StopsEarly, StudyFeedback
 from isozyme.search.pyglove_bridge.generator import AlgorithmGenerator
-from isozyme.search.pyglove_bridge.result import StudyResult, objective_facts
+from isozyme.search.pyglove_bridge.result import StudyResult
 from isozyme.search.pyglove_bridge.spec import outline, space_of
 from isozyme.search.pyglove_bridge.study import Plan, study
 
@@ -104,7 +104,7 @@ def _plan(
     identity = {
         "space": outline(spec),
         "algorithm": described(ours),
-        "objectives": [objective_facts(objective) for objective in objectives],
+        "objectives": [objective_to_json(objective) for objective in objectives],
         "seed": seed,
         "lag": lag,
     }

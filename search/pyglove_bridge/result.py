@@ -11,7 +11,7 @@ import pyglove as pg
 from isozyme.evaluators.protocol import Status
 from isozyme.search.journal.database import JournalError
 from isozyme.search.journal.journal import Journal
-from isozyme.search.objectives import Maximize, Minimize, Objective
+from isozyme.search.objectives import objective_from_json
 from isozyme.search.progress.pareto import ParetoArchive
 from isozyme.search.protocol import Trial
 from isozyme.search.pyglove_bridge.spec import SpecSpace, space_of, spec_of
@@ -36,7 +36,7 @@ class StudyResult(pg.tuning.Result):
             if identity is None:
                 raise JournalError(f"{folder}: no study of the backend 'isozyme'; name one")
             self._space: SpecSpace = space_of(spec_of(identity["space"]))
-            self._objectives = [objective_of(one) for one in identity["objectives"]]
+            self._objectives = [objective_from_json(one) for one in identity["objectives"]]
             self._metadata: dict[str, Any] = fact(journal, "metadata") or {}
             self._active = fact(journal, "state") == ACTIVE
             self._trials = list(journal.trials(self._space.from_source))
@@ -134,14 +134,3 @@ def _measurement(one: dict[str, Any]) -> pg.tuning.Measurement:
         metrics={name: float(value) for name, value in one["metrics"].items()},
         checkpoint_path=one["checkpoint"],
     )
-
-
-def objective_facts(objective: Objective) -> list[Any]:
-    """An objective as plain JSON."""
-    return ["maximize" if objective.sign < 0 else "minimize", objective.metric, objective.reference]
-
-
-def objective_of(facts: list[Any]) -> Objective:
-    """The objective again."""
-    direction, metric, reference = facts
-    return (Maximize if direction == "maximize" else Minimize)(metric, reference)

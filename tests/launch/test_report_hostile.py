@@ -73,7 +73,7 @@ def test_lines_for_programs_hold_the_very_texts(
 
 
 def test_one_line_leaves_ordinary_text_alone() -> None:
-    assert printing.one_line("Größe – 中 😀 a\tb\n\ud800") == "Größe – 中 😀 a\\tb\\n\\ud800"
+    assert printing.escaped("Größe – 中 😀 a\tb\n\ud800") == "Größe – 中 😀 a\\tb\\n\\ud800"
     assert printing.lines("a\tb\nc\x0bd") == ["a   b", "c", "d"]
 
 
@@ -117,7 +117,7 @@ KNOWN = {
 
 def page_of(folder: Path, to: Path, capsys: pytest.CaptureFixture[str]) -> Page:
     """The page, after it has been seen that it loads and runs nothing."""
-    assert printed(capsys, "html", folder, f"--to={to}").strip() == printing.one_line(str(to))
+    assert printed(capsys, "html", folder, f"--to={to}").strip() == printing.escaped(str(to))
     text = to.read_text()
     page = Page(text)
     assert page.tags <= KNOWN
