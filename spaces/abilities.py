@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from isozyme.spaces.choices import Points
+
 T = TypeVar("T")
 Operator = Callable[[Any, np.random.Generator], Any]
 
@@ -33,7 +35,7 @@ class Crossing(Protocol):
 
 @runtime_checkable
 class WithBaselines(Protocol):
-    """Names what a winner has to beat."""
+    """Names what a winner has to beat in the funnel."""
 
     @property
     def baselines(self) -> Mapping[str, Any]:
@@ -65,11 +67,10 @@ class Simplifiable(Protocol):
 
 @runtime_checkable
 class WithChoices(Protocol):
-    """Is a tree of choices, over which a policy can be learned."""
+    """Offers its choice points as a tree, over which a policy can be learned."""
 
-    @property
-    def choices(self) -> Any:
-        """The choice points: `spaces.choices.Points`."""
+    def choices(self) -> Points:
+        """Returns the choice points; raises `ValueError` where some decision is no independent choice."""
         ...
 
 

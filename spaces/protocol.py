@@ -13,12 +13,7 @@ class InvalidCandidate(ValueError):
 class Space(Protocol):
     """A set of candidates. Candidates are small immutable values, hashable and free of code.
 
-    Things that a space may offer besides: `operators`, named functions (candidate, rng) that return a neighbour or
-    None, of which `mutate` is made, so that searches can count what each is worth; `cross(first, second, rng)`, a
-    candidate made of two; and for the funnel `baselines`, candidates by name that say their
-    constants, of which the best is what others have to beat, and `tunings(candidate)`, the candidate by name with other
-    constants, as a user would tune it for another task. And `leaves_itself`, true where `mutate`, `cross` and the
-    operators may give invalid candidates, which a search refuses.
+    What a space may offer besides stands in `abilities.py`.
     """
 
     @property

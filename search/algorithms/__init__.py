@@ -28,7 +28,7 @@ ALGORITHMS: Mapping[str, Callable[[], Algorithm]] = {
     "functional_evolution": lambda: Tabu(RegularizedEvolution(20, 5, variation=FunctionChanging()), limit=3),
     "nsga2": lambda: NSGA2(20),
     "successive_halving": lambda: SuccessiveHalving(n=9, eta=3),
-    "policy_gradient": lambda: PolicyGradient(choices=[16, 2]),
+    "policy_gradient": PolicyGradient,
 }
 """Factories by name, with arguments small enough for a few hundred trials."""
 

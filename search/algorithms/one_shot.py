@@ -16,7 +16,6 @@ from isozyme.search.objectives import Objective
 from isozyme.search.policy.rewards import Shaped
 from isozyme.search.policy.trellis import build_trellis
 from isozyme.search.protocol import Proposal, Trial
-from isozyme.spaces import choices as tree
 from isozyme.spaces.costs import Tabulated
 from isozyme.spaces.limits import Limit
 from isozyme.spaces.protocol import Space
@@ -69,7 +68,7 @@ class OneShot(pg.Object):
         """Runs the one-shot search, or what a checkpoint in `folder` leaves to do of it.
 
         Args:
-          space: of a template with plain choices.
+          space: with plain choices.
           seed: of the run.
           folder: where the checkpoint lies; a kill loses what came after the last one.
           listen: told of the progress.
@@ -80,12 +79,13 @@ class OneShot(pg.Object):
         import jax
 
         from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
+        from isozyme.search.policy.policy import policy_over
 
         supernet: Supernet = self.supernet
         supernet.prepare()
         supernet.setup(space, seed)
         settings = Settings(self.learning_rate, self.momentum, self.steps, int(self.warm_up * self.steps))
-        learner = OneShotLearner(_policy(space), supernet, self._limits(), settings, seed)
+        learner = OneShotLearner(policy_over(space), supernet, self._limits(), settings, seed)
         conditions = f"{_VERSION} {self.to_json_str()} {seed} {supernet.conditions('search')}"
         checkpoint = Checkpoint(folder / FILE, conditions)
         state = learner.start()
@@ -119,7 +119,9 @@ class OneShot(pg.Object):
     def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
         """Takes what was learned; without `learn` every candidate is equally likely."""
         del objectives, stages
-        self._policy = _policy(space)
+        from isozyme.search.policy.policy import policy_over
+
+        self._policy = policy_over(space)
         if self._logits is None:
             self._logits = [np.zeros(decision.size, np.float32) for decision in self._policy.decisions]
         logits = [np.asarray(row, np.float64) for row in self._logits]
@@ -163,12 +165,3 @@ class OneShot(pg.Object):
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
         """Nothing to restore."""
-
-
-def _policy(space: Any) -> Any:
-    from isozyme.search.policy.policy import Policy
-
-    points = tree.of_template(space.template)
-    if not points:
-        raise ValueError("the template has no choices, so there is nothing to learn")
-    return Policy(points)

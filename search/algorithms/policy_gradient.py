@@ -14,7 +14,7 @@ from isozyme.search.objectives import Objective
 from isozyme.search.policy.mapo import MAPO, Exploration, Memory, Row
 from isozyme.search.policy.rewards import CostAware
 from isozyme.search.protocol import Proposal, Trial
-from isozyme.spaces import choices as tree
+from isozyme.spaces.choices import DEAD
 from isozyme.spaces.limits import Limit
 from isozyme.spaces.protocol import Space
 
@@ -32,16 +32,11 @@ _FEASIBLE, _OUTSIDE = 64, 4  # Batches until one is feasible, or outside of the 
         ("reward", pg.typing.Object(CostAware).noneable(), "Of metrics; None: the first objective."),
         ("limit", pg.typing.Object(Limit).noneable(), "Proposes and learns from feasible candidates only."),
         ("memory", pg.typing.Object(MAPO).noneable(), "Learns from the rewarding candidates so far, too."),
-        (
-            "choices",
-            pg.typing.List(pg.typing.Int(min_value=1), min_size=1).noneable(),
-            "For a space of index tuples: how many candidates each index has; None: the template's choices.",
-        ),
     ],
     serialization_key="isozyme.PolicyGradient",
 )
 class PolicyGradient(pg.Object):
-    """One softmax for each choice point of a template, nested ones included; each trial moves it once.
+    """One softmax for each choice point of a space, nested ones included; each trial moves it once.
 
     Trials are fed back later than proposed, so that the policy that drew one is some updates old: its log-probability
     then is in the note of the proposal, and the trial counts min(1, p/p_then), which is 1 without lag. In the mean that
@@ -61,7 +56,6 @@ class PolicyGradient(pg.Object):
     reward: CostAware | None
     limit: Limit | None
     memory: MAPO | None
-    choices: list[int] | None
 
     def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
         """Starts with a uniform policy.
@@ -71,6 +65,7 @@ class PolicyGradient(pg.Object):
             and a memory.
         """
         del stages
+        from isozyme.search.policy.policy import policy_over
         from isozyme.search.policy.trial_learner import Settings, exact_learner, learner  # Imports jax.
 
         self._space, self._objective = space, objectives[0]
@@ -80,7 +75,7 @@ class PolicyGradient(pg.Object):
                 "a limit and a memory do not go together: the memory's share of what is feasible is unknown"
             )
         settings = Settings(self.learning_rate, self.warm_up, self.momentum, self.entropy)
-        points = _points(space, self.choices)
+        points = policy_over(space).points
         self._learner = learner(points, settings)
         self._policy = self._learner.policy
         self._state = self._learner.start()
@@ -168,7 +163,7 @@ class PolicyGradient(pg.Object):
     def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The memory as rows, rewards, and which of them there are; of one size, however much is in it."""
         size = self._memory.size
-        rows = np.full((size, len(self._policy.decisions)), tree.DEAD, np.int32)
+        rows = np.full((size, len(self._policy.decisions)), DEAD, np.int32)
         rewards = np.zeros(size, np.float32)
         for i, (_, row, (reward, _)) in enumerate(self._memory.rows()):
             rows[i], rewards[i] = row, reward
@@ -217,17 +212,3 @@ def _key(trial: Trial, row: Row) -> str:
 
 def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
-
-
-def _points(space: Any, choices: Sequence[int] | None) -> tree.Points:
-    """The choice points of a space; raises `ValueError`."""
-    template = getattr(space, "template", None)
-    if choices is None and template is None:
-        raise ValueError(f"{type(space).__name__} has no template; say in `choices` how many candidates each index has")
-    points = tree.of_template(template) if choices is None else tree.of_sizes(choices)
-    if not points:
-        raise ValueError("the template has no choices, so there is nothing to learn")
-    for genes in tree.reaching(points):
-        if (reason := space.validate(genes)) is not None:
-            raise ValueError(f"the choices are not those of the space: {reason}")
-    return points

@@ -13,6 +13,7 @@ from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search.objectives import Minimize
 from isozyme.search.protocol import Algorithm, Proposal, Trial
 from isozyme.search.randomness import Streams
+from isozyme.spaces import choices
 from isozyme.spaces.protocol import InvalidCandidate
 
 Candidate = tuple[int, int]
@@ -58,6 +59,10 @@ class Points:
         """Each bit from either parent."""
         mask = int(rng.integers(_POINTS))
         return first[0] & mask | second[0] & ~mask, first[1]
+
+    def choices(self) -> choices.Points:
+        """The point and the label."""
+        return choices.of_sizes((_POINTS, 2))
 
     def validate(self, candidate: Candidate) -> str | None:
         """Rejects what is not one of the 32 candidates."""

@@ -1,7 +1,7 @@
 """A factorised categorical policy over the choice points of a space: one softmax each, anywhere in the tree.
 
-Pure functions of logits, to be compiled and differentiated; they take and return rows of indices (`tree.py`), so that
-one compilation serves all candidates. A point that is not reached adds nothing to log-probability, entropy and
+Pure functions of logits, to be compiled and differentiated; they take and return rows of indices (`spaces.choices`),
+so that one compilation serves all candidates. A point that is not reached adds nothing to log-probability, entropy and
 gradients (TuNAS, Bender et al., CVPR 2020, arXiv 2008.06120: the released controller masks them likewise).
 """
 
@@ -13,11 +13,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isozyme.spaces.choices import DEAD, Decision, Genes, Points, decisions, genes_of, row_of
+from isozyme.spaces.abilities import WithChoices, offered
+from isozyme.spaces.choices import DEAD, Decision, Genes, Points, decisions, genes_of, reaching, row_of
+from isozyme.spaces.protocol import Space
 
 Logits = list[jax.Array]
 """One array for each choice point, of as many logits as it has candidates."""
 Array = jax.Array | np.ndarray
+
+
+def policy_over(space: Space) -> "Policy":
+    """Returns a policy over the choice points of a space.
+
+    Raises:
+      ValueError: the space offers no choices, or has none, or some that are no independent choices; or what it offers
+        are not its own.
+    """
+    choosing = offered(space, WithChoices)
+    if choosing is None:
+        raise ValueError(f"{type(space).__name__} offers no `choices`, so no policy can be learned over it")
+    points = choosing.choices()
+    if not points:
+        raise ValueError("the space has no choices, so there is nothing to learn")
+    for genes in reaching(points):
+        if (reason := space.validate(genes)) is not None:
+            raise ValueError(f"the choices are not those of the space: {reason}")
+    return Policy(points)
 
 
 @dataclass(frozen=True)

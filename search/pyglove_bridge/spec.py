@@ -13,8 +13,8 @@ from typing import Any
 
 import pyglove as pg
 
+from isozyme.spaces.choices import Genes, split
 from isozyme.spaces.template import TemplateSpace
-from isozyme.spaces.template.decisions import Genes, split
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyglove as pg
 
+from isozyme.spaces.choices import Points
 from isozyme.spaces.protocol import InvalidCandidate
 from isozyme.spaces.tabnas.counting import parameters
 from isozyme.spaces.tabnas.export import to_jax_file
@@ -47,17 +48,17 @@ class FeedForward(pg.Object):
         if list(self._widths) != sorted(set(self._widths)):
             raise ValueError(f"widths are {list(self._widths)}: every width must be there once, in ascending order")
         self._sizes = self.inputs, self.outputs
-        self._choices = TemplateSpace([pg.oneof(list(self._widths)) for _ in range(self.layers)])
+        self._genes = TemplateSpace([pg.oneof(list(self._widths)) for _ in range(self.layers)])
 
     @property
     def template(self) -> Any:
         """The decisions as a PyGlove template: a list of `pg.oneof(widths)`."""
-        return self._choices.template
+        return self._genes.template
 
     @property
     def version(self) -> str:
         """Names the template, by which indices get their meaning."""
-        return f"tabnas-1/{self._choices.version}"
+        return f"tabnas-1/{self._genes.version}"
 
     @property
     def references(self) -> Mapping[str, Genes]:
@@ -67,23 +68,27 @@ class FeedForward(pg.Object):
 
     def initial(self, rng: np.random.Generator) -> Genes:
         """A random candidate."""
-        return self._choices.initial(rng)
+        return self._genes.initial(rng)
 
     def random(self, rng: np.random.Generator) -> Genes:
         """A random candidate: of each layer every width is equally likely."""
-        return self._choices.random(rng)
+        return self._genes.random(rng)
 
     def mutate(self, candidate: Genes, rng: np.random.Generator) -> Genes:
         """A candidate with another width in one layer."""
-        return self._choices.mutate(candidate, rng)
+        return self._genes.mutate(candidate, rng)
 
     def cross(self, first: Genes, second: Genes, rng: np.random.Generator) -> Genes:
         """Each layer's width from either parent."""
-        return self._choices.cross(first, second, rng)
+        return self._genes.cross(first, second, rng)
+
+    def choices(self) -> Points:
+        """Returns the choice points: the width of each layer."""
+        return self._genes.choices()
 
     def validate(self, candidate: Genes) -> str | None:
         """The reason why a candidate is outside the space, or None. Takes anything."""
-        return self._choices.validate(candidate)
+        return self._genes.validate(candidate)
 
     def canonical(self, candidate: Genes) -> bytes:
         """The widths as text: what differs in widths differs in behaviour."""

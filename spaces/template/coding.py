@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pyglove as pg
 
-from isozyme.spaces.template.decisions import Float, Gene, Genes, ManyOf, OneOf, Point, Subspace, join, split
+from isozyme.spaces.choices import Gene, Genes, join, split
+from isozyme.spaces.template.decisions import Float, ManyOf, OneOf, Point, Subspace
 
 
 def decode(subspace: Subspace, genes: Genes) -> Any:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from isozyme.spaces.template.decisions import Float, Gene, Genes, ManyOf, OneOf, Point, Subspace, join, split
+from isozyme.spaces.choices import Gene, Genes, join, split
+from isozyme.spaces.template.decisions import Float, ManyOf, OneOf, Point, Subspace
 
 
 def size(subspace: Subspace) -> int | None:

@@ -2,21 +2,8 @@
 
 import numpy as np
 
-from isozyme.spaces.template.decisions import (
-    Float,
-    Gene,
-    Genes,
-    ManyOf,
-    OneOf,
-    Point,
-    Subspace,
-    Uniform,
-    by_index,
-    join,
-    sample,
-    split,
-    uniforms,
-)
+from isozyme.spaces.choices import Gene, Genes, join, split
+from isozyme.spaces.template.decisions import Float, ManyOf, OneOf, Point, Subspace, Uniform, by_index, sample, uniforms
 
 
 def cross(subspace: Subspace, first: Genes, second: Genes, rng: np.random.Generator) -> Genes:

@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pyglove as pg
 
-Gene = Any  # int, float, or a tuple of genes.
-Genes = tuple[Any, ...]
+from isozyme.spaces.choices import Gene, Genes, join, split
+
 Uniform = Callable[[], float]
 """The next of a row of random numbers in [0, 1)."""
 
@@ -27,16 +27,6 @@ Uniform = Callable[[], float]
 def uniforms(rng: np.random.Generator, count: int) -> Uniform:
     """A row of `count` random numbers; one call of the generator costs as much as twenty numbers."""
     return iter(rng.random(count).tolist()).__next__
-
-
-def split(gene: Gene) -> tuple[int, Genes]:
-    """Index and genes of a valid choice."""
-    return (gene[0], gene[1:]) if type(gene) is tuple else (gene, ())
-
-
-def join(index: int, genes: Genes) -> Gene:
-    """A choice of an index and genes."""
-    return (index, *genes) if genes else index
 
 
 def by_index(genes: list[Gene]) -> Genes:

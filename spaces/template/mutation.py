@@ -10,18 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isozyme.spaces.template.decisions import (
-    Float,
-    Gene,
-    Genes,
-    ManyOf,
-    OneOf,
-    Point,
-    Subspace,
-    by_index,
-    join,
-    split,
-)
+from isozyme.spaces.choices import Gene, Genes, join, split
+from isozyme.spaces.template.decisions import Float, ManyOf, OneOf, Point, Subspace, by_index
 
 KINDS = ("choice", "float", "order")
 

@@ -34,9 +34,9 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.hashing import digest
+from isozyme.spaces.choices import Genes, Points
 from isozyme.spaces.protocol import InvalidCandidate
-from isozyme.spaces.template import coding, compilation, counting, crossover, mutation
-from isozyme.spaces.template.decisions import Genes
+from isozyme.spaces.template import choices, coding, compilation, counting, crossover, mutation
 
 Operator = Callable[[Genes, np.random.Generator], Genes | None]
 
@@ -196,6 +196,14 @@ class TemplateSpace(pg.Object):
         if self.size is None:
             raise ValueError("the template has a pg.floatv, so its candidates cannot be listed")
         return counting.points(self._root)
+
+    def choices(self) -> Points:
+        """Returns the choice points, over which a policy can be learned.
+
+        Raises:
+          ValueError: the template has a decision that is no independent choice; the message names its path.
+        """
+        return choices.choices_of(self._root)
 
     def _checked(self, candidate: Genes) -> Genes:
         reason = self._root.check(candidate)

@@ -8,6 +8,7 @@ import pytest
 
 from isozyme.search import JournalError, Maximize, OneShot
 from isozyme.search.algorithms.one_shot import FILE
+from isozyme.search.policy.policy import policy_over
 from isozyme.search.policy.rewards import Shaped
 from isozyme.spaces.costs import ParameterCount
 from isozyme.spaces.limits import Limit
@@ -91,11 +92,10 @@ def test_a_shaped_reward_does_not(tmp_path):
 
 def test_one_executable_whatever_is_drawn(tmp_path):
     """Nothing is compiled again when the sample changes, nor for a last chunk of another length."""
-    from isozyme.search.algorithms.one_shot import _policy
     from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
 
     supernet = Tabulated()
-    learner = OneShotLearner(_policy(SPACE), supernet, made()._limits(), Settings(0.02, 0.9, 100, 10), 0)
+    learner = OneShotLearner(policy_over(SPACE), supernet, made()._limits(), Settings(0.02, 0.9, 100, 10), 0)
     state = learner.start()
     for steps in (30, 1, 69):
         state, _ = learner.run(state, steps)
@@ -105,11 +105,10 @@ def test_one_executable_whatever_is_drawn(tmp_path):
 
 def test_an_infeasible_draw_changes_nothing(tmp_path):
     """tabnas.md, fact 11: weights, baseline and logits are bit-identical."""
-    from isozyme.search.algorithms.one_shot import _policy
     from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
 
     limits = made(limit=Limit(COUNT, LIMIT, samples=5))._limits()
-    learner = OneShotLearner(_policy(SPACE), Tabulated(), limits, Settings(0.02, 0.9, 200, 0), 3)
+    learner = OneShotLearner(policy_over(SPACE), Tabulated(), limits, Settings(0.02, 0.9, 200, 0), 3)
     state, skipped = learner.start(), 0
     for _ in range(60):
         before = jax.tree.leaves(state._replace(step=jnp.zeros(())))

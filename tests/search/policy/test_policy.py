@@ -13,7 +13,7 @@ import pytest
 
 from isozyme.search.policy import estimators
 from isozyme.search.policy.policy import Policy
-from isozyme.spaces.choices import DEAD, of_template, reaching
+from isozyme.spaces.choices import DEAD, reaching
 from isozyme.spaces.template import TemplateSpace
 
 NESTED = TemplateSpace(pg.Dict(a=pg.oneof([0, pg.Dict(b=pg.oneof(["x", "y", "z"]))]), c=pg.oneof([0, 1])))
@@ -22,6 +22,7 @@ DEEP = TemplateSpace(
         a=pg.oneof([pg.Dict(b=pg.oneof([1, pg.Dict(c=pg.oneof([1, 2]), d=pg.oneof([1, 2, 3]))])), 5]),
         e=pg.manyof(2, [0, pg.Dict(f=pg.oneof([1, 2]))], distinct=False, sorted=False),
         g=pg.oneof([7]),
+        h=pg.manyof(1, [1, 2]),
     )
 )
 
@@ -34,7 +35,7 @@ def double():
 
 def everything(space):
     """The policy of a space, and all its candidates as rows."""
-    policy = Policy(of_template(space.template))
+    policy = Policy(space.choices())
     return policy, np.array([policy.row(genes) for genes in space.points()])
 
 
@@ -91,7 +92,7 @@ def test_rows_and_genes(space):
 def test_what_is_refused(template, message):
     """Task: floats are refused in one line that says where; so are lists whose choices depend on each other."""
     with pytest.raises(ValueError, match=message) as refusal:
-        of_template(template)
+        TemplateSpace(template).choices()
     assert "\n" not in str(refusal.value)
 
 

@@ -5,14 +5,17 @@ from typing import Any
 import numpy as np
 import pyglove as pg
 import pytest
+from toys import BitStrings
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search import Maximize, Minimize, Trial
 from isozyme.search.algorithms import PolicyGradient
 from isozyme.search.exam.exam import CHECKS
 from isozyme.search.exam.toy_search import SPACE as POINTS
+from isozyme.search.exam.toy_search import Points
 from isozyme.search.policy.mapo import MAPO
 from isozyme.search.policy.rewards import CostAware
+from isozyme.spaces.choices import of_sizes
 from isozyme.spaces.costs import AdditiveCost
 from isozyme.spaces.limits import Limit
 from isozyme.spaces.template import TemplateSpace
@@ -26,10 +29,20 @@ SPACE = TemplateSpace(
 QUALITY = (Maximize("quality", 0.0),)
 BITS = AdditiveCost([[float(point.bit_count()) for point in range(16)], [0.0, 0.0]])
 VARIANTS = {
-    "rejection": lambda: PolicyGradient(choices=[16, 2], limit=Limit(BITS, 3.0)),
-    "exact": lambda: PolicyGradient(choices=[16, 2], limit=Limit(BITS, 3.0, exact=True)),
-    "mapo": lambda: PolicyGradient(choices=[16, 2], memory=MAPO(threshold=-1.5)),
+    "rejection": lambda: PolicyGradient(limit=Limit(BITS, 3.0)),
+    "exact": lambda: PolicyGradient(limit=Limit(BITS, 3.0, exact=True)),
+    "mapo": lambda: PolicyGradient(memory=MAPO(threshold=-1.5)),
 }
+
+
+class Sized(Points):
+    """Points that offer other choices than their own."""
+
+    def __init__(self, sizes):
+        self._sizes = sizes
+
+    def choices(self):
+        return of_sizes(self._sizes)
 
 
 def quality(candidate):
@@ -180,14 +193,14 @@ def test_one_compilation_serves_all_searches():
 @pytest.mark.parametrize(
     ("algorithm", "space", "message"),
     [
-        (PolicyGradient(), POINTS, "Points has no template"),
-        (PolicyGradient(choices=[17, 2]), POINTS, r"not those of the space: \(16, 0\)"),
+        (PolicyGradient(), BitStrings(), "BitStrings offers no `choices`"),
+        (PolicyGradient(), Sized((17, 2)), r"not those of the space: \(16, 0\)"),
         (PolicyGradient(), TemplateSpace(pg.Dict(x=1)), "no choices"),
-        (PolicyGradient(), TemplateSpace(pg.Dict(x=pg.manyof(1, [1, 2]))), "not those of the space: x"),
+        (PolicyGradient(), TemplateSpace(pg.Dict(x=pg.floatv(0.0, 1.0))), "x: a policy over choices cannot"),
         (PolicyGradient(limit=Limit(BITS, 3.0), memory=MAPO(threshold=0.0)), SPACE, "do not go together"),
         (PolicyGradient(limit=Limit(BITS, 3.0, exact=True)), SPACE, "takes independent choices"),
-        (PolicyGradient(limit=Limit(BITS, 3.0, exact=True), choices=[8, 2]), POINTS, r"the cost \(16, 2\)"),
-        (PolicyGradient(limit=Limit(AdditiveCost([[2.0] * 16, [1.0] * 2]), 2.5, exact=True), choices=[16, 2]), POINTS,
+        (PolicyGradient(limit=Limit(BITS, 3.0, exact=True)), Sized((8, 2)), r"the cost \(16, 2\)"),
+        (PolicyGradient(limit=Limit(AdditiveCost([[2.0] * 16, [1.0] * 2]), 2.5, exact=True)), POINTS,
          "nothing costs as little as 2.5"),
     ],
 )  # fmt: skip
