@@ -32,6 +32,7 @@ from rich.table import Table
 
 from isozyme.evaluators import Outcome, Status, process
 from isozyme.search import Controller, Journal, Maximize, RegularizedEvolution
+from isozyme.search.executors.ray_cluster.cluster import Cluster
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.spaces.template import TemplateSpace
 
@@ -71,7 +72,7 @@ class Ours:
     def __init__(self, workers: int) -> None:
         self._space = TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(_DECISIONS)])
         evaluator: Any = Trivial()
-        self._executor = RayExecutor(evaluator, self._space, 0, workers, None, process.environment())
+        self._executor = RayExecutor(evaluator, self._space, 0, Cluster(workers, None, process.environment()))
         self._executor.conditions("search")
         self.unique = 0.0
 

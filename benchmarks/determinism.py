@@ -27,6 +27,7 @@ from rich.table import Table
 
 from isozyme.evaluators import Outcome, Status, process
 from isozyme.search import Controller, Journal, Maximize, RegularizedEvolution
+from isozyme.search.executors.ray_cluster.cluster import Cluster
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.spaces.template import TemplateSpace
 
@@ -71,7 +72,7 @@ class Workers:
         self._count = count
         self._space = TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(20)])
         evaluator: Any = Sleeping()
-        self._executor = RayExecutor(evaluator, self._space, 0, count, None, process.environment())
+        self._executor = RayExecutor(evaluator, self._space, 0, Cluster(count, None, process.environment()))
         self._executor.conditions("search")
 
     def search(self, trials: int, lag: int, asynchronous: bool) -> Run:

@@ -74,6 +74,6 @@ def _import(config: str, path: Path) -> ModuleType:
     if folder not in sys.path:
         sys.path.append(folder)  # The last place: what lies beside a config hides no installed module.
     try:
-        return sources.load(module_name(path), path)
+        return sources.load_module(module_name(path), path)
     except Exception as error:
         raise UsageError(f"--config={config}: importing it raised {type_and_first_line(error)}") from error

@@ -134,7 +134,7 @@ def _join(address: str | None, workers: int | None) -> None:
         return
     if workers == 0:
         raise UsageError(f"--address={address}: with --workers=0 nothing runs on a cluster; leave one of them out")
-    connection.join(address)
+    connection.join_cluster(address)
 
 
 if __name__ == "__main__":

@@ -189,18 +189,16 @@ def _executor(experiment: Experiment, where: Where, console: Console, rung: Eval
     limit = experiment.time_limit if rung is None else None
     if where.workers == 0:
         return InProcessExecutor(*arguments, cost, limit)
-    from isozyme.search.executors.ray_cluster.connection import Resources
+    from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
     from isozyme.search.executors.ray_cluster.executor import RayExecutor
 
     share = experiment.per_worker
-    return RayExecutor(
-        *arguments,
+    cluster = Cluster(
         where.workers,
         where.address,
         process.environment(share.cpus),
-        cost=cost,
-        limit=limit,
-        resources=Resources(share.cpus, share.gpus, int(share.memory_gb * 1e9)),
-        sources=sources.beside(where.config, loading.module_name(where.config)),
-        on_start=announce,
+        Resources(share.cpus, share.gpus, int(share.memory_gb * 1e9)),
+        limit,
+        sources.read_sources(where.config, loading.module_name(where.config)),
     )
+    return RayExecutor(*arguments, cluster, cost=cost, on_start=announce)

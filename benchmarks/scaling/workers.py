@@ -133,6 +133,7 @@ def bytes_in_flight(count: int) -> float:
 def ray_price(trials: int) -> float:
     """Processor seconds of this process for each evaluation, Ray's threads included; two workers, one call each."""
     from isozyme.evaluators import process
+    from isozyme.search.executors.ray_cluster.cluster import Cluster
     from isozyme.search.executors.ray_cluster.executor import RayExecutor
 
     began: list[tuple[float, int]] = []
@@ -142,7 +143,7 @@ def ray_price(trials: int) -> float:
             began.append((time.process_time(), progress.unique))
 
     made = space()
-    executor = RayExecutor(Landscape(0, _NAP), made, 0, 2, None, process.environment(1))
+    executor = RayExecutor(Landscape(0, _NAP), made, 0, Cluster(2, None, process.environment(1)))
     with journal() as opened, contextlib.closing(executor):
         controller = Controller(made, _algorithm(8), OBJECTIVES, opened, executor, 0, 8, listeners=[watch])
         progress = controller.run(trials)

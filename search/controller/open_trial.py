@@ -8,7 +8,7 @@ from isozyme.evaluators.protocol import Status
 from isozyme.search.controller.behaviour import Behaviour, Draw, furthest, metrics_after, moments, seconds_of
 from isozyme.search.controller.behaviours import written
 from isozyme.search.controller.equivalence import Equivalence, Plan
-from isozyme.search.executors.protocol import Answer, Request, passes
+from isozyme.search.executors.protocol import Answer, Request, passes_hurdle
 from isozyme.search.objectives import Cost
 from isozyme.search.protocol import Proposal, Trial
 
@@ -98,7 +98,7 @@ class Pending:
                     return Verdict(draw.failure.status, draw.failure.reason, stage)
                 return self._request(draw, stage)
             metrics, cost = metrics_after(self._draws, stage), rules.hurdle_cost
-            if not passes(self._as_request(draw, stage), stage, metrics, cost):
+            if not passes_hurdle(self._as_request(draw, stage), stage, metrics, cost):
                 assert cost is not None
                 reason = (
                     f"cost {cost(metrics):.4g} after stage {stage + 1} is above the hurdle {self._hurdles[stage]:.4g}"

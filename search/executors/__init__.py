@@ -1,4 +1,4 @@
-"""Where jobs run: what an executor is asked and answers, and three of them: this process, simulated, Ray.
+"""Runs evaluations: what an executor is asked and answers, and three executors: this process, simulated, Ray.
 
-May import `search/objectives.py`.
+Only `ray_cluster/` knows Ray. May import `search/rules.py` and `search/objectives.py`.
 """

@@ -1,4 +1,4 @@
-"""The executor that evaluates in this process."""
+"""Evaluates in the controller's own process."""
 
 import time
 from collections import deque
@@ -9,11 +9,19 @@ from isozyme.search.executors.protocol import Answer, Request, SetupFailed
 from isozyme.search.executors.stages import Alarm, run_request
 from isozyme.search.objectives import Cost
 
-_SHARE = 0.005  # seconds: quick evaluations are handed over, and journalled, many at a time
+BATCH_SECONDS = 0.005  # Quick evaluations are handed over, and journalled, many at a time.
 
 
 class InProcessExecutor:
-    """Evaluates in this process, one request at a time, when asked to collect (`--workers 0`)."""
+    """Evaluates in this process, one request at a time, when asked to collect (`--workers 0`).
+
+    Args:
+      evaluator: configured; it is set up when it is first used.
+      space: what it evaluates.
+      seed: of the run.
+      cost: of a stage's metrics, for the hurdles; None where there are none.
+      limit: wall-clock seconds that one stage of one candidate may take, or None.
+    """
 
     def __init__(
         self, evaluator: Evaluator, space: Any, seed: int, cost: Cost | None = None, limit: float | None = None
@@ -41,10 +49,10 @@ class InProcessExecutor:
         self._queue.append((ticket, request))
 
     def collect(self, seconds: float) -> list[tuple[int, Answer]]:
-        """Evaluates the oldest requests for up to `_SHARE` seconds, and at least one."""
+        """Evaluates the oldest requests, at least one, until 5 ms are over."""
         del seconds
         self._start()
-        answers, until = [], time.monotonic() + _SHARE
+        answers, until = [], time.monotonic() + BATCH_SECONDS
         while self._queue and (not answers or time.monotonic() < until):
             ticket, request = self._queue.popleft()
             outcomes = run_request(self._evaluator, request, self._cost, self._alarm)

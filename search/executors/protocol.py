@@ -1,4 +1,4 @@
-"""What an executor is asked and answers."""
+"""Defines what an executor is asked and answers."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -12,10 +12,10 @@ class Request(NamedTuple):
 
     Attributes:
       candidate: a valid candidate.
-      split: which held-out data to score on.
+      split: the data split to score on, see `evaluators.protocol.SPLITS`.
       first, last: the stages to run, both included; earlier ones are known already.
       hurdles: by stage, the largest cost that goes on to the next one; None lets everything pass.
-      evaluation: which of several independent evaluations.
+      evaluation: which of several independent evaluations, counted from 0.
     """
 
     candidate: Any
@@ -41,10 +41,14 @@ class Answer(NamedTuple):
 
 
 class Executor(Protocol):
-    """Runs requests. Starts itself when first used, so that a finished run costs nothing."""
+    """Runs requests. It starts itself when it is first used, so that a finished run costs nothing."""
 
     def conditions(self, split: str) -> str:
-        """The evaluator's conditions, as seen where it runs."""
+        """Returns the evaluator's conditions on a data split, as seen where it runs.
+
+        Raises:
+          SetupFailed: the evaluator cannot be set up.
+        """
         ...
 
     def submit(self, ticket: int, request: Request) -> None:
@@ -52,21 +56,36 @@ class Executor(Protocol):
         ...
 
     def collect(self, seconds: float) -> list[tuple[int, Answer]]:
-        """Answers that have arrived, in any order; waits up to `seconds` for the first."""
+        """Returns the answers that have arrived, by ticket, in any order; waits up to `seconds` for the first.
+
+        Raises:
+          SetupFailed: the evaluator cannot be set up.
+        """
         ...
 
     def close(self) -> None:
-        """Stops; unfinished requests are dropped."""
+        """Stops and drops unfinished requests; the next use starts the executor again."""
         ...
 
 
+DEATHS = 3
+"""How many deaths of its process while it was evaluated quarantine a candidate."""
+
+
 class SetupFailed(RuntimeError):
-    """The evaluator cannot be set up; the message says why."""
+    """Raised where the evaluator cannot be set up; the message says why."""
 
 
-def passes(request: Request, stage: int, metrics: Mapping[str, float], cost: Cost | None) -> bool:
-    """Whether a candidate that has these metrics after `stage` goes on to the next stage."""
+def passes_hurdle(request: Request, stage: int, metrics: Mapping[str, float], cost: Cost | None) -> bool:
+    """Tells whether a candidate that has these metrics after `stage` goes on to the next stage.
+
+    Args:
+      request: what was asked.
+      stage: the stage that has just ended.
+      metrics: of that stage.
+      cost: of metrics, for the hurdles; None where there are no hurdles.
+    """
     if cost is None or stage >= min(request.last, len(request.hurdles)):
         return True
-    limit = request.hurdles[stage]
-    return limit is None or cost(metrics) <= limit
+    threshold = request.hurdles[stage]
+    return threshold is None or cost(metrics) <= threshold

@@ -1,4 +1,4 @@
-"""An executor on virtual time: as many workers as one likes, without a cluster and without waiting.
+"""Evaluates on virtual time: with as many workers as one likes, without a cluster and without waiting.
 
 Everything but time is real: candidates are evaluated, the controller and its journal work as ever. The clock moves on
 when the controller works and when it waits. So a search on ten thousand workers with evaluations of an hour takes as
@@ -10,7 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import NamedTuple
@@ -19,9 +19,8 @@ import numpy as np
 
 from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.search.executors.in_process import InProcessExecutor
-from isozyme.search.executors.protocol import Answer, Request
+from isozyme.search.executors.protocol import DEATHS, Answer, Request
 
-ATTEMPTS = 3  # As often as in search/executors/ray_cluster/worker.py.
 _WORKER = "simulated"
 
 Times = Callable[[np.random.Generator], float]
@@ -29,22 +28,22 @@ Times = Callable[[np.random.Generator], float]
 
 
 def constant(seconds: float) -> Times:
-    """The same time for every evaluation."""
+    """Returns the same time for every evaluation."""
     return lambda rng: seconds
 
 
 def exponential(mean: float) -> Times:
-    """Exponential times with that mean, in seconds; their standard deviation is as large."""
+    """Draws exponential times with that mean, in seconds; their standard deviation is as large."""
     return lambda rng: rng.exponential(mean)
 
 
 def lognormal(mean: float, sigma: float) -> Times:
-    """Lognormal times with that mean, in seconds; `sigma` is the standard deviation of their logarithm."""
+    """Draws lognormal times with that mean, in seconds; `sigma` is the standard deviation of their logarithm."""
     return lambda rng: rng.lognormal(math.log(mean) - sigma**2 / 2, sigma)
 
 
 def straggling(times: Times, share: float, factor: float) -> Times:
-    """Has a share of the evaluations take `factor` times as long."""
+    """Draws the same times, but makes a share of the evaluations take `factor` times as long."""
     return lambda rng: times(rng) * (factor if rng.random() < share else 1.0)
 
 
@@ -87,25 +86,25 @@ class Usage(NamedTuple):
         return self.answers / self.span
 
     def since(self, earlier: "Usage") -> "Usage":
-        """What has been added to an earlier report, for instance since the workers had all begun."""
+        """Returns what has been added to an earlier report, for instance since the workers had all begun."""
         return self._replace(**{name: getattr(self, name) - getattr(earlier, name) for name in self._fields[1:]})
 
 
-class _Task:
+@dataclass(slots=True)
+class _OpenRequest:
     """A request on its way, and how often its evaluation has begun."""
 
-    __slots__ = ("attempts", "request", "ticket")
-
-    def __init__(self, ticket: int, request: Request) -> None:
-        self.ticket, self.request, self.attempts = ticket, request, 0
+    ticket: int
+    request: Request
+    attempts: int = 0
 
 
 class SimulatedExecutor:
-    """Virtual workers that take requests from one queue, in order.
+    """Evaluates on virtual workers that take requests from one queue, in order.
 
     All is drawn from (seed, ticket, attempt), so that an evaluation takes as long whatever the number of workers. An
     evaluation that kills its worker does so at a time drawn uniformly; once restarted, the worker tries it again, and
-    after `ATTEMPTS` deaths it is quarantined.
+    after `DEATHS` deaths it is quarantined.
 
     Args:
       inner: evaluates each candidate when its evaluation begins; the clock stands still meanwhile.
@@ -132,7 +131,7 @@ class SimulatedExecutor:
         self._inner, self._seed, self._workers, self._times = inner, seed, workers, times
         self._deaths, self._restart, self._price = deaths, restart, price
         self._idle, self._running = workers, 0
-        self._queue: deque[_Task] = deque()
+        self._queue: deque[_OpenRequest] = deque()
         self._arrived: list[tuple[int, Answer]] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []  # When, in which order at that time, and what.
         self._order = count()
@@ -143,11 +142,11 @@ class SimulatedExecutor:
         self._answers = self._attempts = 0
 
     def now(self) -> float:
-        """Virtual seconds since the start: the controller's clock."""
+        """Returns virtual seconds since the start: the controller's clock."""
         return self._now + (time.perf_counter() - self._left if self._price is None else 0.0)
 
     def usage(self) -> Usage:
-        """What has become of everybody's time so far."""
+        """Returns what has become of everybody's time so far."""
         span = self._now - (self._began or 0.0)
         return Usage(
             self._workers, span, self._busy, self._lost, self._queued, self._controller, self._answers, self._attempts
@@ -164,12 +163,12 @@ class SimulatedExecutor:
         if self._began is None:
             self._began, self._left = self._now, time.perf_counter()
         self._charge(self._price or 0.0)
-        self._queue.append(_Task(ticket, request))
-        self._occupy()
+        self._queue.append(_OpenRequest(ticket, request))
+        self._start_waiting()
         self._left = time.perf_counter()
 
     def collect(self, seconds: float) -> list[tuple[int, Answer]]:
-        """Answers that have arrived, in the order of their arrival; virtual time passes at once until there is one."""
+        """Returns answers in the order of their arrival; virtual time passes at once until there is one."""
         del seconds
         self._charge(0.0)
         while not self._arrived and self._events:
@@ -185,7 +184,7 @@ class SimulatedExecutor:
         self._inner.close()
 
     def _charge(self, price: float) -> None:
-        """Lets pass the time that the controller has worked since it was let go on."""
+        """Moves the clock on by the time that the controller has worked since it was let go on."""
         seconds = time.perf_counter() - self._left if self._price is None else price
         self._controller += seconds
         self._advance(self._now + seconds)
@@ -193,12 +192,12 @@ class SimulatedExecutor:
     def _advance(self, until: float) -> None:
         while self._events and self._events[0][0] <= until:
             at, _, happen = heapq.heappop(self._events)
-            self._pass(at)
+            self._pass_time(at)
             happen()
-            self._occupy()
-        self._pass(until)
+            self._start_waiting()
+        self._pass_time(until)
 
-    def _pass(self, until: float) -> None:
+    def _pass_time(self, until: float) -> None:
         self._busy += self._running * (until - self._now)
         self._queued += len(self._queue) * (until - self._now)
         self._now = until
@@ -206,45 +205,45 @@ class SimulatedExecutor:
     def _after(self, seconds: float, happen: Callable[[], None]) -> None:
         heapq.heappush(self._events, (self._now + seconds, next(self._order), happen))
 
-    def _occupy(self) -> None:
-        """Has idle workers begin what waits."""
+    def _start_waiting(self) -> None:
+        """Gives waiting requests to idle workers."""
         while self._queue and self._idle:
             self._idle -= 1
             self._attempt(self._queue.popleft())
 
-    def _attempt(self, task: _Task) -> None:
+    def _attempt(self, open_request: _OpenRequest) -> None:
         self._running += 1
         self._attempts += 1
-        task.attempts += 1
-        rng = np.random.default_rng([self._seed, task.ticket, task.attempts])
+        open_request.attempts += 1
+        rng = np.random.default_rng([self._seed, open_request.ticket, open_request.attempts])
         seconds = self._times(rng)
         if rng.random() < self._deaths:
             took = seconds * rng.random()
-            self._after(took, partial(self._die, task, took))
+            self._after(took, partial(self._die, open_request, took))
             return
-        self._inner.submit(task.ticket, task.request)
+        self._inner.submit(open_request.ticket, open_request.request)
         ((_, answer),) = self._inner.collect(0.0)
         outcomes = tuple(replace(outcome, seconds=seconds, cpu_seconds=seconds) for outcome in answer.outcomes)
-        self._after(seconds * len(outcomes), partial(self._answer, task, outcomes))
+        self._after(seconds * len(outcomes), partial(self._answer, open_request, outcomes))
 
-    def _answer(self, task: _Task, outcomes: tuple[Outcome, ...]) -> None:
+    def _answer(self, open_request: _OpenRequest, outcomes: tuple[Outcome, ...]) -> None:
         self._running -= 1
         self._free()
-        self._arrive(task, outcomes)
+        self._arrive(open_request, outcomes)
 
-    def _die(self, task: _Task, took: float) -> None:
+    def _die(self, open_request: _OpenRequest, took: float) -> None:
         self._running -= 1
         self._lost += took
-        if task.attempts < ATTEMPTS:
-            self._after(self._restart, partial(self._attempt, task))
+        if open_request.attempts < DEATHS:
+            self._after(self._restart, partial(self._attempt, open_request))
             return
         self._after(self._restart, self._free)
-        reason = f"quarantined: the worker died {ATTEMPTS} times while evaluating it: as drawn"
-        self._arrive(task, (Outcome(Status.CRASHED, reason, {}, took),))
+        reason = f"quarantined: the worker died {DEATHS} times while evaluating it: as drawn"
+        self._arrive(open_request, (Outcome(Status.CRASHED, reason, {}, took),))
 
     def _free(self) -> None:
         self._idle += 1
 
-    def _arrive(self, task: _Task, outcomes: tuple[Outcome, ...]) -> None:
+    def _arrive(self, open_request: _OpenRequest, outcomes: tuple[Outcome, ...]) -> None:
         self._answers += 1
-        self._arrived.append((task.ticket, Answer(outcomes, task.attempts, _WORKER)))
+        self._arrived.append((open_request.ticket, Answer(outcomes, open_request.attempts, _WORKER)))

@@ -1,4 +1,4 @@
-"""A user's own modules, carried to workers: the config file and the Python files that lie beside it.
+"""Carries a user's own modules to workers: the config file and the Python files that lie beside it.
 
 They travel as text and are imported on the other side under the names that they have here, as real modules. Pickling
 their classes by value would do for plain classes, but PyGlove's registry of symbolic classes breaks when such a class
@@ -16,7 +16,7 @@ from types import ModuleType
 
 from isozyme.search.executors.protocol import SetupFailed
 
-_LIMIT = 2**24  # bytes
+_LARGEST = 2**24  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,23 @@ class Sources:
     def install(self) -> None:
         """Makes the files importable here and loads the renamed ones.
 
-        Where the folder can be seen, on the same machine or through a shared file system, they are imported from it,
-        and find the data that lies beside them; elsewhere from this object. Either comes last in the search for
-        modules, so that no file hides an installed module.
+        Where the folder can be seen, on the same machine or through a shared file system, the files are imported from
+        it and find the data that lies beside them. Elsewhere they are imported from this object. Either place comes
+        last in the search for modules, so that no file hides an installed module.
         """
         if not self.files or all(name in sys.modules for name in self.renamed):
             return
         if self._seen_here():
             sys.path.append(self.folder)
             for name, relative in self.renamed.items():
-                load(name, Path(self.folder, relative))
+                load_module(name, Path(self.folder, relative))
         else:
             sys.meta_path.append(_Carried(self))
             for name in self.renamed:
                 importlib.import_module(name)
 
     def _seen_here(self) -> bool:
+        """Tells whether the folder on this machine holds the same files."""
         try:
             return all(Path(self.folder, relative).read_bytes() == text for relative, text in self.files.items())
         except OSError:
@@ -77,7 +78,7 @@ class _Carried(MetaPathFinder, SourceLoader):
         return next((place for place in places if place in self._sources.files), None)
 
     def get_filename(self, fullname: str) -> str:
-        """See `importlib`: where the file is on the machine that sent it."""
+        """See `importlib`: returns where the file is on the machine that sent it."""
         relative = self._relative(fullname)
         if relative is None:
             raise ImportError(fullname)
@@ -91,8 +92,8 @@ class _Carried(MetaPathFinder, SourceLoader):
             raise OSError(f"{path} was not sent") from None
 
 
-def beside(config: Path, name: str) -> Sources:
-    """The config file, loaded as `name`, with the modules and packages beside it.
+def read_sources(config: Path, name: str) -> Sources:
+    """Reads a config file, which is loaded as `name`, and the modules and packages beside it.
 
     Raises:
       SetupFailed: they are larger than 16 MB together.
@@ -102,14 +103,16 @@ def beside(config: Path, name: str) -> Sources:
     size = 0
     for path in _python_files(folder, [folder]):
         size += path.stat().st_size
-        if size > _LIMIT:
-            raise SetupFailed(f"{folder}: its Python files are over {_LIMIT >> 20} MB: give the config its own folder")
+        if size > _LARGEST:
+            raise SetupFailed(
+                f"{folder}: its Python files are over {_LARGEST >> 20} MB: give the config its own folder"
+            )
         files[str(path.relative_to(folder))] = path.read_bytes()
     return Sources(str(folder), files, {name: config.name})
 
 
 def _python_files(folder: Path, above: Sequence[Path]) -> list[Path]:
-    """Modules of a folder, and of the packages in it; links to a folder above are not followed."""
+    """Lists the modules of a folder and of the packages in it; links to a folder above are not followed."""
     found = sorted(folder.glob("*.py"))
     for package in sorted(path.parent for path in folder.glob("*/__init__.py")):
         if package.resolve() not in above:
@@ -117,8 +120,8 @@ def _python_files(folder: Path, above: Sequence[Path]) -> list[Path]:
     return found
 
 
-def load(name: str, path: Path) -> ModuleType:
-    """Imports a file as the module `name`; whatever it raises is passed on.
+def load_module(name: str, path: Path) -> ModuleType:
+    """Imports a file as the module `name`; passes on whatever it raises.
 
     Raises:
       ImportError: it is not a Python file.

@@ -1,4 +1,4 @@
-"""Runs the stages of one request where the evaluator lives, and turns whatever it raises into a typed outcome."""
+"""Runs the stages of one request in the evaluator's process, and turns whatever it raises into a typed outcome."""
 
 import math
 import signal
@@ -6,7 +6,7 @@ import threading
 import time
 
 from isozyme.evaluators.protocol import Evaluator, Job, Outcome, Status
-from isozyme.search.executors.protocol import Request, passes
+from isozyme.search.executors.protocol import Request, passes_hurdle
 from isozyme.search.objectives import Cost
 
 
@@ -15,10 +15,14 @@ class TimedOut(Exception):
 
 
 class Alarm:
-    """Keeps the wall-clock limit of one stage where evaluations run in this process: a context around each.
+    """Keeps the wall-clock limit of one stage where evaluations run in this process, as a context around the stage.
 
-    It raises `TimedOut` as soon as Python gets to run, which native code can delay; workers of a cluster keep their
-    limits by other means.
+    It raises `TimedOut` as soon as Python gets to run, which native code can delay. Workers of a cluster keep their
+    limits by a supervisor instead.
+
+    Args:
+      limit: wall-clock seconds that one stage may take, or None. Off the main thread, where signals do not arrive, no
+        limit is kept.
     """
 
     def __init__(self, limit: float | None) -> None:
@@ -46,11 +50,14 @@ def run_request(evaluator: Evaluator, request: Request, cost: Cost | None, alarm
       request: what to run.
       cost: of a stage's metrics, for the hurdles; None where there are none.
       alarm: keeps the limit of each stage.
+
+    Returns:
+      the outcomes of the stages that were run, in order.
     """
     outcomes: list[Outcome] = []
     for stage in range(request.first, request.last + 1):
         outcomes.append(_run(evaluator, Job(request.candidate, request.split, stage, request.evaluation), alarm))
-        if outcomes[-1].status is not Status.OK or not passes(request, stage, outcomes[-1].metrics, cost):
+        if outcomes[-1].status is not Status.OK or not passes_hurdle(request, stage, outcomes[-1].metrics, cost):
             break
     return tuple(outcomes)
 
@@ -72,7 +79,7 @@ def _run(evaluator: Evaluator, job: Job, alarm: Alarm) -> Outcome:
 
 
 def _checked(outcome: Outcome) -> tuple[Status, str | None, dict[str, float]]:
-    """Keeps what is no finite number out of journal and algorithm."""
+    """Returns status, reason and finite metrics of an outcome; a metric that is not finite makes it diverged."""
     metrics = {name: float(value) for name, value in outcome.metrics.items()}
     for name, value in metrics.items():
         if not math.isfinite(value):

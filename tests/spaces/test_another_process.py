@@ -64,7 +64,7 @@ def test_what_goes_wrong_is_one_line(function, line):
 def test_a_module_under_another_name(tmp_path):
     """As a config is loaded: no import would find it by its name."""
     (tmp_path / "plain.py").write_text("def double(x):\n    return 2 * x\n")
-    module = sources.load("under_another_name", tmp_path / "plain.py")
+    module = sources.load_module("under_another_name", tmp_path / "plain.py")
     try:
         assert call(module.double, 21) == 42
     finally:

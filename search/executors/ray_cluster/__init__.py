@@ -1,1 +1,4 @@
-"""Evaluation on Ray: with the command line's probe of an address, all that knows it."""
+"""Evaluates on Ray: the executor, its workers and their evaluation processes.
+
+This room and the command line's check of `--address` are all that knows Ray. May import `search/executors`.
+"""

@@ -1,4 +1,4 @@
-"""Whether an address is that of a Ray cluster which lets this process in. Ray itself would go on trying for a while."""
+"""Checks that an address is that of a Ray cluster which lets this process in. Ray itself would try for a while."""
 
 import os
 import socket
@@ -11,16 +11,17 @@ _SECONDS = 3.0  # that an answer may take
 _CALL = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 
 
-def check(address: str) -> str:
-    """The HOST:PORT of the cluster at `address`, which may be 'auto' for the one that `ray start` started here.
+def check_address(address: str) -> str:
+    """Returns the HOST:PORT of the cluster at `address`; 'auto' means the one that `ray start` started here.
 
-    A cluster that asks for a token is to get the user's, and any other is not to, which Ray makes depend on the
-    variable RAY_AUTH_MODE; it is set here if the user has not. Ray reads it while it is imported.
+    Ray sends the user's token if the variable RAY_AUTH_MODE says so. A cluster that asks for a token has to get it, and
+    any other cluster must not. So the variable is set here, unless the user has set it. Ray reads it while it is
+    imported.
 
     Raises:
       SetupFailed: it is no address, or nobody answers, or something else than Ray, or the token is not accepted.
     """
-    found = _own() if address == "auto" else address
+    found = _own_address() if address == "auto" else address
     host, colon, port = found.rpartition(":")
     if not colon or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
         raise SetupFailed(f"--address={found}: not an address; write auto or HOST:PORT")
@@ -42,8 +43,8 @@ def check(address: str) -> str:
     return found
 
 
-def _own() -> str:
-    """The address of the last cluster that was started on this machine, or joined by it."""
+def _own_address() -> str:
+    """Returns the address of the last cluster that was started on this machine, or joined by it."""
     if address := os.environ.get("RAY_ADDRESS"):
         return address
     folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
@@ -55,7 +56,7 @@ def _own() -> str:
 
 
 def _lets_in(address: str, token: str | None) -> bool:
-    """Whether the cluster accepts a call with this token, or without any."""
+    """Tells whether the cluster accepts a call with this token, or without any."""
     import grpc
 
     with grpc.insecure_channel(address) as channel:
@@ -72,7 +73,7 @@ def _lets_in(address: str, token: str | None) -> bool:
 
 
 def _token() -> str:
-    """The user's token, where Ray looks for it."""
+    """Returns the user's token from where Ray looks for it, or an empty text."""
     if token := os.environ.get("RAY_AUTH_TOKEN"):
         return token.strip()
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")

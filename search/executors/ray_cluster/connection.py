@@ -1,4 +1,4 @@
-"""Joins or starts a Ray cluster, and says in a line what is wrong with it."""
+"""Joins or starts a Ray cluster, and says in one line what is wrong with it."""
 
 import os
 import re
@@ -6,51 +6,35 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from isozyme import __version__
 from isozyme.search.executors.protocol import SetupFailed
-from isozyme.search.executors.ray_cluster import address as address_check
+from isozyme.search.executors.ray_cluster.address import check_address
+from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources, describe_amounts
 from isozyme.search.executors.ray_cluster.evaluation_process import Payload
-from isozyme.search.executors.ray_cluster.supervisor import Leash, SetupError
+from isozyme.search.executors.ray_cluster.supervisor import SetupError, Supervisor
 from isozyme.search.executors.ray_cluster.worker import Worker
 
 NAMESPACE = "isozyme"
-_PREFLIGHT_SECONDS = 120.0
+_CHECK_SECONDS = 120.0
 _LONGEST_REASON = 120  # characters
 
 
-class Resources(NamedTuple):
-    """What one evaluation takes: processors, accelerators, bytes of memory (0: not limited)."""
+def join_cluster(address: str) -> bool:
+    """Joins the cluster at `address`, unless this process is in one already.
 
-    cpus: float = 1.0
-    gpus: float = 0.0
-    memory: int = 0
-
-    def options(self) -> dict[str, Any]:
-        """As options of a Ray actor."""
-        return {"num_cpus": self.cpus, "num_gpus": self.gpus} | ({"memory": self.memory} if self.memory else {})
-
-    def __str__(self) -> str:
-        return _amounts({"CPU": self.cpus, "GPU": self.gpus, "memory": self.memory})
-
-    def workers_of(self, node: Mapping[str, float]) -> int:
-        """How many workers a node with these resources holds."""
-        needs = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory)}
-        return min(int(node.get(name, 0.0) / need + 1e-9) for name, need in needs.items() if need)
-
-
-def join(address: str) -> bool:
-    """Joins the cluster at `address`; returns whether this process was in none before.
+    Returns:
+      whether it was in none before.
 
     Raises:
       SetupFailed: there is none, or it does not let this process in.
     """
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         return False
-    found = address_check.check(address)
+    found = check_address(address)
     try:
         return _init(address=found)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -59,8 +43,11 @@ def join(address: str) -> bool:
         raise SetupFailed(f"--address={found}: {place}: {why}") from error
 
 
-def start(workers: int, resources: Resources) -> bool:
-    """Starts a cluster on this machine that has room for the workers; returns whether this process was in none before.
+def start_cluster(workers: int, resources: Resources) -> bool:
+    """Starts a cluster on this machine with room for the workers, unless this process is in one already.
+
+    Returns:
+      whether it was in none before.
 
     Raises:
       SetupFailed: this machine has no room for a single one.
@@ -68,19 +55,19 @@ def start(workers: int, resources: Resources) -> bool:
     _close_to_others()
     processors = max(round(workers * resources.cpus + 0.499), 1)
     started = _init(address="local", num_cpus=processors, include_dashboard=False)
-    if started and room(resources) == 0:
+    if started and room_for_workers(resources) == 0:
         import ray
 
-        has = _amounts(ray.cluster_resources())
+        has = describe_amounts(ray.cluster_resources())
         raise SetupFailed(f"per_worker: one worker takes {resources}, and this machine has {has}; lower per_worker")
     return started
 
 
 def _init(**options: Any) -> bool:
-    """Starts Ray, or connects to it.
+    """Starts Ray, or connects to it; returns whether this process was in no cluster before.
 
-    Usage reporting and the dashboard are off unless the environment says otherwise. Ray's own handler of SIGTERM,
-    which exits without a word, is put aside.
+    Usage reporting is off unless the environment says otherwise. Ray's own handler of SIGTERM, which exits without a
+    word, is replaced by the one that was there before.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -95,11 +82,11 @@ def _init(**options: Any) -> bool:
 
 
 def _close_to_others() -> None:
-    """Has a cluster of our own listen on the loopback interface only, and ask for a token.
+    """Makes a cluster of our own listen on the loopback interface only, and ask for a token.
 
-    The first variable makes Ray do on Linux what it does on macOS. Ray reads both while it is imported; where it has
-    been imported before, it does what it does by default. Its own token would be one that every user of this machine
-    can read if the home folder lets them.
+    The first variable makes Ray do on Linux what it does on macOS. Ray reads both variables while it is imported; where
+    it has been imported before, its defaults hold. The token is made here, since every user of this machine whom the
+    home folder lets in could read the one that Ray makes.
     """
     if "ray" in sys.modules:
         return
@@ -113,26 +100,26 @@ def _close_to_others() -> None:
             file.write(secrets.token_hex(32))
 
 
-def actors(payload: Payload, limit: float | None, resources: Resources) -> Callable[[], Any]:
-    """Returns what makes a worker, as soon as a node has room for it. The payload is sent to each node once."""
+def actor_factory(payload: Payload, cluster: Cluster) -> Callable[[], Any]:
+    """Returns a function that starts a worker as soon as a node has room. The payload is sent to each node once."""
     import ray
 
-    actor_class: Any = ray.remote(**resources.options())(Worker)
+    actor_class: Any = ray.remote(**cluster.resources.options())(Worker)
     shared = ray.put(payload)
-    return lambda: actor_class.remote(shared, limit, resources.memory)
+    return lambda: actor_class.remote(shared, cluster.limit, cluster.resources.memory)
 
 
-def preflight(payload: Payload) -> None:
-    """Has every node of the cluster import the space and the evaluator.
+def check_nodes(payload: Payload) -> None:
+    """Imports the space and the evaluator on every node of the cluster.
 
     Raises:
-      SetupFailed: names the first node that cannot, and why.
+      SetupFailed: a node cannot import them; the message names the first such node, and why it cannot.
     """
     import ray
     from ray.exceptions import GetTimeoutError, RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    check: Any = ray.remote(num_cpus=0, max_retries=1)(_opens)
+    check: Any = ray.remote(num_cpus=0, max_retries=1)(_import_here)
     calls = []
     for node in ray.nodes():
         if node["Alive"]:
@@ -142,51 +129,52 @@ def preflight(payload: Payload) -> None:
         name = f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]})"
         remedy = "mend it there, or take the node out of the cluster"
         try:
-            version, trouble = ray.get(call, timeout=_PREFLIGHT_SECONDS)
+            version, trouble = ray.get(call, timeout=_CHECK_SECONDS)
         except GetTimeoutError as error:
-            raise SetupFailed(f"{name} has not answered for {_PREFLIGHT_SECONDS:g} s; {remedy}") from error
+            raise SetupFailed(f"{name} has not answered for {_CHECK_SECONDS:g} s; {remedy}") from error
         except RayError as error:
             if node_is_dead(node["NodeID"]):
                 continue
-            raise SetupFailed(f"{name} cannot run isozyme: {reason(error)}; {remedy}") from error
+            raise SetupFailed(f"{name} cannot run isozyme: {death_reason(error)}; {remedy}") from error
         if trouble:
             raise SetupFailed(f"{name} cannot import what is searched or evaluated: {trouble}; {remedy}")
         if version != __version__:
             raise SetupFailed(f"{name} has isozyme {version}, and this machine {__version__}; {remedy}")
 
 
-def _opens(payload: Payload) -> tuple[str, str]:
-    """The version of isozyme here, and what keeps a process from importing what it takes, if anything."""
-    leash = Leash(payload, None, 0)
+def _import_here(payload: Payload) -> tuple[str, str]:
+    """Returns the version of isozyme here, and what keeps a process from importing the payload, if anything."""
+    supervisor = Supervisor(payload, None, 0)
     try:
-        ended = leash.open()
+        ended = supervisor.start_unprepared()
     except SetupError as error:
         return __version__, str(error)
-    leash.close()
+    supervisor.close()
     return __version__, "" if ended is None else f"its process died: {ended.what}"
 
 
-def _cause(error: Any) -> str:
+def _raised(error: Any) -> str:
+    """Returns in one line what a task of Ray raised."""
     lines = str(error.cause).splitlines() or [""]
     return f"{type(error.cause).__name__}: {lines[-1].strip() if len(lines) > 1 else lines[0]}"
 
 
 def node_is_dead(node: str) -> bool:
-    """Whether the cluster has lost a node, given by its id."""
+    """Tells whether the cluster has lost a node, given by its id."""
     import ray
 
     return any(n["NodeID"] == node and not n["Alive"] for n in ray.nodes())
 
 
 def out_of_memory(error: Exception | None) -> bool:
-    """Whether Ray ended a worker because the memory of its node was about to be exhausted."""
+    """Tells whether Ray ended a worker because the memory of its node was about to be exhausted."""
     from ray.exceptions import OutOfMemoryError
 
     return isinstance(error, OutOfMemoryError)
 
 
-def reason(error: Exception | None) -> str:
-    """What Ray says of a dead worker, in one line without its advice; None: it did not answer."""
+def death_reason(error: Exception | None) -> str:
+    """Returns in one line, without its advice, what Ray says of a dead worker; None is one that did not answer."""
     if error is None:
         return "it did not answer"
     from ray.exceptions import RayTaskError
@@ -194,32 +182,24 @@ def reason(error: Exception | None) -> str:
     if out_of_memory(error):
         return "the memory of its node was exhausted"
     if isinstance(error, RayTaskError):
-        return _cause(error)
+        return _raised(error)
     text = " ".join(str(error).split())
     detail = re.search(r"(?:Worker exit detail: |The actor is dead because )(?!its worker process)(.*)", text)
     text = detail[1] if detail else text
     return text.partition(" Some common causes")[0][:_LONGEST_REASON].rstrip(". ")
 
 
-def room(resources: Resources) -> int:
-    """How many workers the nodes of the cluster hold, if nobody else uses them."""
+def room_for_workers(resources: Resources) -> int:
+    """Counts the workers that the nodes of the cluster hold if nobody else uses them."""
     import ray
 
-    return sum(resources.workers_of(node["Resources"]) for node in ray.nodes() if node["Alive"])
+    return sum(resources.workers_on(node["Resources"]) for node in ray.nodes() if node["Alive"])
 
 
-def no_room(waiting: int, workers: int, resources: Resources) -> str:
-    """Says that workers wait for room."""
+def describe_shortage(waiting: int, workers: int, resources: Resources) -> str:
+    """Says in one line that so many of the workers wait for room."""
     import ray
 
-    has = _amounts(ray.cluster_resources())
+    has = describe_amounts(ray.cluster_resources())
     text = f"{waiting} of {workers} workers wait for room: one takes {resources}, and the cluster has {has}"
     return f"{text}; nothing is evaluated until a node joins or becomes free" if waiting == workers else text
-
-
-def _amounts(resources: Mapping[str, float]) -> str:
-    """Amounts that a person can read, without Ray's own bookkeeping."""
-    units = {"CPU": ("CPU", 1.0), "GPU": ("GPU", 1.0), "memory": ("GB of memory", 1e9)}
-    named = [(f"{resources[name] / unit:.3g} {text}", name) for name, (text, unit) in units.items()
-             if resources.get(name)]  # fmt: skip
-    return ", ".join(text for text, _ in named) or "nothing"

@@ -1,31 +1,31 @@
-"""The process that evaluates: it sets an evaluator up and answers batches, on the leash of a worker.
+"""Runs in an evaluation process: sets an evaluator up and evaluates batches under a supervisor.
 
-What it finds out goes, stage by stage, to a file in memory that the worker holds as well, so that whatever this process
-dies of takes nothing with it but the stage it was at.
+Outcomes go, stage by stage, to a file in memory that the supervisor holds as well, so that whatever this process dies
+of takes nothing with it but the stage that was under way.
 """
 
 import os
 import pickle
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from isozyme.evaluators.protocol import Evaluator, Outcome, Status
-from isozyme.search.executors.protocol import Request, passes
+from isozyme.search.executors.protocol import Request, passes_hurdle
 from isozyme.search.executors.sources import Sources
 from isozyme.search.executors.stages import Alarm, run_request
 from isozyme.search.objectives import Cost
 
 SLICE = 1.0  # seconds after which a batch is handed back, done or not: a batch that turns out slow is shared out again
-_UNLIMITED = Alarm(None)  # The worker keeps the limit.
+_UNLIMITED = Alarm(None)  # The supervisor keeps the limit.
 _PARENT_DEATH_SIGNAL, _KILL = 1, 9  # PR_SET_PDEATHSIG and SIGKILL of Linux
 
 
 class Payload(NamedTuple):
-    """What evaluating takes.
+    """What an evaluation process evaluates with.
 
     Attributes:
       sources: the user's modules.
@@ -35,7 +35,7 @@ class Payload(NamedTuple):
 
     sources: Sources
     content: bytes
-    environment: dict[str, str]
+    environment: Mapping[str, str]
 
     def open(self) -> tuple[Evaluator, Any, int, Cost | None]:
         """Imports the user's modules and unpickles what refers to them."""
@@ -44,13 +44,13 @@ class Payload(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Requests to evaluate.
+    """Requests that an evaluation process is to evaluate.
 
     Attributes:
       batch: pickled requests, as tuples.
-      first: which of them to begin with.
-      known: how many of its stages have been evaluated already.
-      alone: whether to evaluate no other.
+      first: place of the first request to evaluate.
+      known: how many stages of that request have been evaluated already.
+      alone: whether to evaluate that request only.
       stepwise: whether to stop after one stage.
     """
 
@@ -62,7 +62,13 @@ class Task(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What came of one stage of the request at `place`, the last of its stages if `done`; see `Outcome`."""
+    """The outcome of one stage of a request.
+
+    Attributes:
+      place: of the request in its batch.
+      done: whether this is the request's last stage.
+      status, reason, metrics, seconds, cpu_seconds: see `Outcome`.
+    """
 
     place: int
     done: bool
@@ -74,18 +80,18 @@ class Record(NamedTuple):
 
     @property
     def outcome(self) -> Outcome:
-        """As an evaluator answers it."""
+        """The outcome as an evaluator answers it."""
         return Outcome(Status(self.status), *self[3:])
 
 
 def packed(index: int, done: bool, outcome: Outcome) -> bytes:
-    """A record as it is written: as a tuple, which takes a fraction of a dataclass's time to pickle."""
+    """Returns a record as bytes: a pickled tuple, which takes a fraction of a dataclass's time."""
     values = (index, done, outcome.status.value, outcome.reason, outcome.metrics, outcome.seconds, outcome.cpu_seconds)
     return pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
 
 
 def unpacked(written: bytes) -> Iterator[Record]:
-    """Records, in the order in which they were written, but for a last one that its writer did not live to end."""
+    """Yields records in the order in which they were written, without a last one that is cut off."""
     stream = BytesIO(written)
     while stream.tell() < len(written):
         try:
@@ -96,18 +102,18 @@ def unpacked(written: bytes) -> Iterator[Record]:
 
 
 def main() -> None:
-    """Opens the payload that is the first message, and answers the others until the worker is gone.
+    """Opens the payload, which is the first message, and answers further messages until the supervisor is gone.
 
-    Every answer is a pair: whether it went well, and a text, which says otherwise what was raised. The command line
-    names two file descriptors: of a socket to the worker, and of the file that takes the records of one task at a time.
+    Every answer is a pair: whether all went well, and a text, which says what was raised if not. The command line names
+    two file descriptors: a socket to the supervisor, and the file that takes the records of one task at a time.
     """
     _end_with_parent()
     connection, records = map(int, sys.argv[1:])
-    worker = Connection(connection)
+    supervisor = Connection(connection)
     evaluation = None
     while True:
         try:
-            message = worker.recv()
+            message = supervisor.recv()
         except EOFError:
             return
         try:
@@ -116,20 +122,20 @@ def main() -> None:
             else:
                 text = evaluation.answer(message)
         except Exception as error:
-            worker.send((False, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"))
+            supervisor.send((False, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"))
         else:
-            worker.send((True, text))
+            supervisor.send((True, text))
 
 
 class _Evaluation:
-    """An evaluator, to be set up, and the file for what it finds."""
+    """Holds an evaluator and the file for its records, and answers the supervisor's messages."""
 
     def __init__(self, payload: Payload, records: int) -> None:
         self._evaluator, self._space, self._seed, self._cost = payload.open()
         self._records = records
 
     def answer(self, message: Task | str | None) -> str:
-        """Evaluates a task, tells the conditions of a split, or sets up."""
+        """Evaluates a task, returns the conditions of a data split, or sets the evaluator up (None)."""
         if message is None:
             self._evaluator.setup(self._space, self._seed)
             return ""
@@ -155,16 +161,16 @@ class _Evaluation:
                 return
 
     def _run_stage(self, request: Request, stage: int) -> tuple[Outcome, bool]:
-        """What comes of one stage, and whether it is the last one of its request."""
+        """Evaluates one stage; returns its outcome, and whether it is the last one of its request."""
         only = request._replace(first=stage, last=stage)
         (outcome,) = run_request(self._evaluator, only, self._cost, _UNLIMITED)
         if outcome.status is not Status.OK or stage == request.last:
             return outcome, True
-        return outcome, not passes(request, stage, outcome.metrics, self._cost)
+        return outcome, not passes_hurdle(request, stage, outcome.metrics, self._cost)
 
 
 def _end_with_parent() -> None:
-    """Has the kernel kill this process when its worker dies. Elsewhere than on Linux it ends once it is idle."""
+    """Asks the kernel to kill this process when its parent dies. Without Linux it ends when it is next idle."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,4 +1,4 @@
-"""Starts the process that evaluates, asks it, and knows how it ended if it does not answer."""
+"""Starts an evaluation process, asks it, and finds out how it ended if it does not answer."""
 
 import os
 import signal
@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from isozyme.search.executors.ray_cluster.evaluation_process import Payload, Task
 
 # Not with -m, which would have the module's classes exist twice. It finds modules where this process does.
-_CHILD = (
+_COMMAND = (
     "import sys; sys.path[:] = {path!r}; "
     "from isozyme.search.executors.ray_cluster.evaluation_process import main; main()"
 )
 _LOOK = 0.1  # seconds between looks at a process that is busy
 _LOOKS_A_LIMIT = 20  # or as often as this within the time limit
-_FAREWELL = 1.0  # seconds between the end of the connection to a dying process and its own
-_PATIENCE = 30.0  # seconds that a process which has been killed may take to be gone
+_EXIT_SECONDS = 1.0  # that a dying process may take from the end of its connection to its own
+_KILL_SECONDS = 30.0  # that a process which has been killed may take to be gone
 _OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -31,7 +31,7 @@ class SetupError(RuntimeError):
 
 
 class Cause(Enum):
-    """What a process ended of."""
+    """Why a process ended."""
 
     LIMIT = "a stage that took too long"
     MEMORY = "want of memory"
@@ -40,22 +40,28 @@ class Cause(Enum):
 
 
 class Ended(NamedTuple):
-    """The end of a process: its cause, what is to be said of it, and how long the last stage had taken."""
+    """The end of an evaluation process.
+
+    Attributes:
+      cause: of the end.
+      what: happened, in a few words for a reason in the journal.
+      seconds: that the stage under way had taken.
+    """
 
     cause: Cause
     what: str
     seconds: float
 
 
-class Leash:
-    """Holds one process at a time.
+class Supervisor:
+    """Runs one evaluation process at a time and keeps its limits of time and memory.
 
     The process leads a session of its own: what it starts ends with it, and what it does to its group hurts nobody.
 
     Args:
-      payload: what it evaluates with.
+      payload: what the process evaluates with.
       limit: wall-clock seconds that one stage may take, or None.
-      memory: bytes that it may keep in memory (where there is /proc), or 0 for any number.
+      memory: bytes that the process may keep in memory (where there is /proc), or 0 for any number.
     """
 
     def __init__(self, payload: Payload, limit: float | None, memory: int) -> None:
@@ -65,31 +71,35 @@ class Leash:
         self._since = 0.0  # when the stage under way began, in seconds of the monotonic clock
 
     def start(self) -> Ended | None:
-        """Starts and sets up a process unless there is one; says how it ended if it did not come so far.
+        """Starts a process and sets its evaluator up, unless one is there.
+
+        Returns:
+          how the process ended if it died meanwhile, else None.
 
         Raises:
           SetupError: setting up raised.
         """
         if self._process is not None and self._process.poll() is None:
             return None
-        return self.open() or self._begin(None)
+        return self.start_unprepared() or self._prepare(None)
 
-    def open(self) -> Ended | None:
-        """Starts a process that imports all that it takes, but sets nothing up; otherwise like `start`."""
+    def start_unprepared(self) -> Ended | None:
+        """Starts a process that imports all that the payload takes but sets nothing up; otherwise like `start`."""
         self._connection, theirs = Pipe()
         passed = (theirs.fileno(), self._records)
         self._kills_before = _kills_for_memory()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD.format(path=sys.path), *map(str, passed)],
+            [sys.executable, "-c", _COMMAND.format(path=sys.path), *map(str, passed)],
             env=os.environ | self._payload.environment,
             pass_fds=passed,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
         theirs.close()
-        return self._begin(self._payload)
+        return self._prepare(self._payload)
 
-    def _begin(self, message: Any) -> Ended | None:
+    def _prepare(self, message: Any) -> Ended | None:
+        """Sends one of the two messages that prepare a process: the payload, or None for the evaluator's set-up."""
         try:
             answer = self._ask(message, None)
         except SetupError:
@@ -98,21 +108,25 @@ class Leash:
         return answer if isinstance(answer, Ended) else None
 
     def conditions(self, split: str) -> str | Ended:
-        """The evaluator's conditions. Raises `SetupError` if asking for them raised."""
+        """Returns the evaluator's conditions, or how the process ended meanwhile.
+
+        Raises:
+          SetupError: asking for the conditions raised.
+        """
         return self._ask(split, None)
 
     def run(self, task: Task) -> Ended | None:
-        """Has requests evaluated, which leaves records; says how the process ended if it did meanwhile."""
+        """Evaluates a task; its outcomes are read by `records`. Returns how the process ended if it died meanwhile."""
         os.ftruncate(self._records, 0)
         answer = self._ask(task, self._limit)
         return answer if isinstance(answer, Ended) else None
 
     def records(self) -> bytes:
-        """What the last task has written."""
+        """Returns what the last task has written; `evaluation_process.unpacked` reads it."""
         return os.pread(self._records, os.fstat(self._records).st_size, 0)
 
     def close(self) -> None:
-        """Ends the process, if there is one."""
+        """Ends the process if there is one."""
         if self._process is not None and self._process.poll() is None:
             self._end(Cause.OUTSIDE, "")
 
@@ -131,7 +145,7 @@ class Leash:
         return text
 
     def _wait(self, limit: float | None) -> Ended | None:
-        """Waits until there is an answer; ends the process if it takes too long or too much before."""
+        """Waits for an answer. Ends the process, and returns how, if it takes too much time or memory before."""
         look = _LOOK if limit is None else min(_LOOK, limit / _LOOKS_A_LIMIT)
         assert self._process is not None
         written = 0
@@ -149,21 +163,22 @@ class Leash:
         return None
 
     def _end(self, cause: Cause | None, what: str) -> Ended:
-        """Sees to it that the process and what it has started are gone; finds out why where no cause is given."""
+        """Kills what is left of the process and of what it has started; finds the cause where none is given."""
         assert self._process is not None
         took = time.monotonic() - self._since
         if cause is None:
-            cause, what = self._cause()
+            cause, what = self._find_cause()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(_PATIENCE)
+        self._process.wait(_KILL_SECONDS)
         self._connection.close()
         return Ended(cause, what, took)
 
-    def _cause(self) -> tuple[Cause, str]:
+    def _find_cause(self) -> tuple[Cause, str]:
+        """Reads from the exit code why the process has ended by itself, and what to say of it."""
         assert self._process is not None
         try:
-            code = self._process.wait(_FAREWELL)
+            code = self._process.wait(_EXIT_SECONDS)
         except subprocess.TimeoutExpired:
             return Cause.ITSELF, "it closed its connection to the worker"
         if code >= 0:
@@ -175,7 +190,7 @@ class Leash:
 
 
 def _file_in_memory() -> int:
-    """Descriptor of a file without a name."""
+    """Opens a file without a name, in memory where the system can; returns its descriptor."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("isozyme-records")
     with tempfile.TemporaryFile() as file:
@@ -183,7 +198,7 @@ def _file_in_memory() -> int:
 
 
 def _resident(pid: int) -> int:
-    """Bytes of a process that are in memory; 0 where that is not known."""
+    """Returns how many bytes of a process are in memory; 0 where that is not known."""
     try:
         pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
     except OSError:
@@ -192,7 +207,7 @@ def _resident(pid: int) -> int:
 
 
 def _kills_for_memory() -> int:
-    """How many processes the kernel has killed since it started because memory was exhausted; 0 if unknown."""
+    """Counts the processes that the kernel has killed for want of memory since it started; 0 if unknown."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:

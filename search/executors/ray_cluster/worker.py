@@ -1,23 +1,25 @@
-"""What lives in a worker of the cluster: an actor that holds the process that evaluates, and outlives what kills it."""
+"""Defines the Ray actor of one worker: it supervises an evaluation process and outlives what kills that process."""
 
 import os
 import socket
 from typing import NamedTuple
 
 from isozyme.evaluators.protocol import Outcome, Status
+from isozyme.search.executors.protocol import DEATHS
 from isozyme.search.executors.ray_cluster.evaluation_process import Payload, Task, packed, unpacked
-from isozyme.search.executors.ray_cluster.supervisor import Cause, Ended, Leash, SetupError
+from isozyme.search.executors.ray_cluster.supervisor import Cause, Ended, SetupError, Supervisor
 
-_DEATHS = 3  # of the process, once among others and twice alone, after which a candidate is quarantined
-_KILLS = 10  # the same for signals that others may have sent: such a death says little of the candidate
+_KILLS = 10  # As `DEATHS`, for signals that others may have sent: such a death says little of the candidate.
 
 
 class Report(NamedTuple):
     """What came of a batch.
 
     Attributes:
-      records: of stages, in order; see `child.unpacked`. Requests without a last one are still to be evaluated.
-      casualty: the request of which the process died, and how often its evaluation was started; None if none.
+      records: of stages, in order, for `evaluation_process.unpacked`. Requests without a last stage are still to be
+        evaluated.
+      casualty: the place of the request of which the process died, and how often its evaluation was started; None if
+        the process did not die.
     """
 
     records: bytes
@@ -25,25 +27,25 @@ class Report(NamedTuple):
 
 
 class Worker:
-    """A Ray actor. It never runs any code of the user's itself, so that no candidate takes it along.
+    """A Ray actor that has an evaluation process run the user's code, so that no candidate takes the actor along.
 
     Args:
       payload: what to evaluate with.
       limit: wall-clock seconds that one stage may take, or None.
-      memory: bytes that evaluating may take, or 0 for any number.
+      memory: bytes that the evaluation process may take, or 0 for any number.
     """
 
     def __init__(self, payload: Payload, limit: float | None, memory: int) -> None:
-        self._leash = Leash(payload, limit, memory)
+        self._supervisor = Supervisor(payload, limit, memory)
 
     def arrive(self) -> tuple[str, str]:
-        """The name of this process and the id of its node: it has found its place."""
+        """Returns the name of this process (HOST:PID) and the id of its node."""
         import ray
 
         return f"{socket.gethostname()}:{os.getpid()}", ray.get_runtime_context().get_node_id()
 
     def set_up(self) -> str:
-        """Sets up; says, in one line, why that cannot be done, or nothing."""
+        """Sets the evaluator up. Returns, in one line, why that cannot be done; an empty text if it is done."""
         try:
             self._start()
         except SetupError as error:
@@ -51,29 +53,45 @@ class Worker:
         return ""
 
     def _start(self) -> None:
+        """Starts an evaluation process unless one is there; tries again while it dies.
+
+        Raises:
+          SetupError: setting up raised, or the process died too often.
+        """
         deaths = kills = 0
-        while (ended := self._leash.start()) is not None:
+        while (ended := self._supervisor.start()) is not None:
             kills += ended.cause is Cause.OUTSIDE
             deaths += ended.cause is not Cause.OUTSIDE
-            if deaths == _DEATHS or kills == _KILLS:
+            if deaths == DEATHS or kills == _KILLS:
                 raise SetupError(f"its process died {deaths + kills} times: {ended.what}")
 
+    def close(self) -> None:
+        """Ends the evaluation process if there is one."""
+        self._supervisor.close()
+
     def conditions(self, split: str) -> str:
-        """The evaluator's conditions."""
+        """Returns the evaluator's conditions on a data split.
+
+        Raises:
+          SetupError: the evaluator cannot say them.
+        """
         self._start()
-        answer = self._leash.conditions(split)
+        answer = self._supervisor.conditions(split)
         if isinstance(answer, Ended):
             raise SetupError(f"its process died when asked for its conditions: {answer.what}")
         return answer
 
     def run(self, batch: bytes, count: int, stepwise: bool) -> Report:
-        """Evaluates `count` pickled requests, until one of them has killed the process or a while is over.
+        """Evaluates pickled requests until all are done, one has killed the process, or `SLICE` seconds are over.
 
-        With `stepwise` it does no more than the first stage of the first request.
+        Args:
+          batch: the requests, pickled as tuples.
+          count: how many they are.
+          stepwise: whether to evaluate the first stage of the first request only.
         """
         self._start()
-        ended = self._leash.run(Task(batch, stepwise=stepwise))
-        records = self._leash.records()
+        ended = self._supervisor.run(Task(batch, stepwise=stepwise))
+        records = self._supervisor.records()
         if ended is None:
             return Report(records)
         index = known = 0
@@ -81,20 +99,20 @@ class Worker:
             index, known = (record.place + 1, 0) if record.done else (record.place, known + 1)
         if index == count:
             return Report(records)
-        return self._alone(Task(batch, index, known, True, stepwise), records, ended)
+        return self._evaluate_alone(Task(batch, index, known, True, stepwise), records, ended)
 
-    def _alone(self, task: Task, records: bytes, ended: Ended) -> Report:
-        """Tries the request of which the process died again, alone, until it passes or has to be given up."""
+    def _evaluate_alone(self, task: Task, records: bytes, ended: Ended) -> Report:
+        """Evaluates the request of which the process died again, alone, until it is done or has to be given up."""
         attempts, deaths, kills = 1, 0, 0
         while True:
             kills += ended.cause is Cause.OUTSIDE
             deaths += ended.cause is not Cause.OUTSIDE
-            if ended.cause is Cause.LIMIT or deaths == _DEATHS or kills == _KILLS:
+            if ended.cause is Cause.LIMIT or deaths == DEATHS or kills == _KILLS:
                 break
             self._start()
             attempts += 1
-            again = self._leash.run(task)
-            records += (written := self._leash.records())
+            again = self._supervisor.run(task)
+            records += (written := self._supervisor.records())
             stages = list(unpacked(written))
             if again is None or any(stage.done for stage in stages):
                 return Report(records, (task.first, attempts))
@@ -104,7 +122,7 @@ class Worker:
 
 
 def _verdict(ended: Ended, times: int) -> Outcome:
-    """The outcome of a stage at which processes have ended."""
+    """Returns the outcome of a stage at which the process has died so many times."""
     if ended.cause is Cause.LIMIT:
         return Outcome(Status.TIMED_OUT, ended.what, {}, ended.seconds)
     status = Status.OUT_OF_MEMORY if ended.cause is Cause.MEMORY else Status.CRASHED

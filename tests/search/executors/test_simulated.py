@@ -10,8 +10,8 @@ from isozyme.search.algorithms import RandomSearch, RegularizedEvolution
 from isozyme.search.controller.controller import Controller
 from isozyme.search.controller.hurdles import QuantileHurdle
 from isozyme.search.executors.in_process import InProcessExecutor
-from isozyme.search.executors.ray_cluster import worker
-from isozyme.search.executors.simulated import ATTEMPTS, SimulatedExecutor, constant, exponential, lognormal, straggling
+from isozyme.search.executors.protocol import DEATHS
+from isozyme.search.executors.simulated import SimulatedExecutor, constant, exponential, lognormal, straggling
 from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import Minimize
 from isozyme.tests.toys import OBJECTIVES, SEED, SPACE, TROUBLE, BitEvaluator, UniqueBitStrings, trace
@@ -174,7 +174,7 @@ def test_no_trial_is_lost_or_made_by_failures(tmp_path, asynchronous):
     assert {trial.attempts for trial in trials if trial.status is Status.OK} == {1, 2, 3}
     crashed = [trial for trial in trials if trial.status is Status.CRASHED]
     assert crashed
-    assert {trial.attempts for trial in crashed} == {ATTEMPTS}
+    assert {trial.attempts for trial in crashed} == {DEATHS}
     scored = sum(trial.seconds for trial in trials if trial.status is Status.OK)
     assert usage.busy == pytest.approx(scored + usage.lost)
     assert usage.busy < 8 * usage.span - 5.0 * (usage.attempts - 200)  # Dead workers are missing for a while.
@@ -183,14 +183,13 @@ def test_no_trial_is_lost_or_made_by_failures(tmp_path, asynchronous):
 def test_what_kills_its_worker_is_quarantined_at_the_bound(tmp_path):
     """As on Ray: after as many deaths, and the reason begins with the same words."""
     trials, usage = run(tmp_path, 2, 2, 1, constant(60.0), deaths=1.0, restart=5.0)
-    assert ATTEMPTS == worker._DEATHS
     for trial in trials:
-        assert (trial.status, trial.attempts) == (Status.CRASHED, ATTEMPTS)
+        assert (trial.status, trial.attempts) == (Status.CRASHED, DEATHS)
         assert trial.reason is not None
-        assert trial.reason.startswith(f"quarantined: the worker died {ATTEMPTS} times while evaluating it: ")
+        assert trial.reason.startswith(f"quarantined: the worker died {DEATHS} times while evaluating it: ")
         assert 0.0 < trial.seconds < 60.0
     assert usage.lost == pytest.approx(usage.busy)
-    assert usage.busy == pytest.approx(usage.span - 5.0 * (2 * ATTEMPTS - 1))  # Nobody waits for the last restart.
+    assert usage.busy == pytest.approx(usage.span - 5.0 * (2 * DEATHS - 1))  # Nobody waits for the last restart.
 
 
 def test_times_are_distributed_as_asked():

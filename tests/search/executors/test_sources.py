@@ -63,8 +63,8 @@ import pickle, sys
 from pathlib import Path
 from isozyme.search.executors import sources
 sys.path.append({str(config.parent)!r})
-module = sources.load("isozyme_config_my_config", Path({str(config)!r}))
-made = (sources.beside(Path({str(config)!r}), module.__name__), pickle.dumps(module.Scaled(3)))
+module = sources.load_module("isozyme_config_my_config", Path({str(config)!r}))
+made = (sources.read_sources(Path({str(config)!r}), module.__name__), pickle.dumps(module.Scaled(3)))
 sys.stdout.buffer.write(pickle.dumps(made))
 """
     return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
@@ -112,4 +112,4 @@ def test_too_much_beside_a_config_is_refused(config):
     with open(config.parent / "large.py", "wb") as file:
         file.truncate(2**24 + 1)
     with pytest.raises(SetupFailed, match=r"own: its Python files are over 16 MB: give the config its own folder$"):
-        sources.beside(config, "isozyme_config_my_config")
+        sources.read_sources(config, "isozyme_config_my_config")

@@ -230,7 +230,9 @@ def test_a_finished_funnel_needs_no_evaluator(tmp_path):
 
 def test_a_killed_funnel_goes_on(tmp_path, monkeypatch):
     """Interrupted again and again on both rungs, it evaluates nothing twice, and comes out the same."""
-    monkeypatch.setattr("isozyme.search.executors.in_process._SHARE", 0.0)  # A look is one evaluation, however fast.
+    monkeypatch.setattr(
+        "isozyme.search.executors.in_process.BATCH_SECONDS", 0.0
+    )  # A look is one evaluation, however fast.
     found = trials(WORSE, BETTER, bits(4, 4))
     whole, funnel = (Funnel([Rung("B", Noisy()), Rung("C", Noisy())]) for _ in range(2))
     expected = run(tmp_path / "whole", whole, found)

@@ -9,7 +9,7 @@ from isozyme.evaluators import process
 from isozyme.evaluators.protocol import Status
 from isozyme.search.executors.protocol import Request
 from isozyme.search.executors.ray_cluster import connection
-from isozyme.search.executors.ray_cluster.connection import Resources
+from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.tests.toys import SEED, SPACE, BitEvaluator
 
@@ -29,7 +29,7 @@ def ray(monkeypatch):
     threshold = (memory.total - memory.available + ROOM) / memory.total
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{threshold:.4f}")
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "50")
-    connection.start(2, Resources())
+    connection.start_cluster(2, Resources())
     import ray
 
     yield ray
@@ -43,10 +43,8 @@ def bits(first, second):
 
 def test_what_exhausts_memory_is_given_up_alone(ray):
     """It gets the node to itself before; whose workers died next to it are evaluated, and its first stage counts."""
-    made = RayExecutor(
-        BitEvaluator(trouble={POISON: "fill memory"}, troubled_from=1, delay=0.2), SPACE, SEED, 2, None,
-        process.environment(),
-    )  # fmt: skip
+    evaluator = BitEvaluator(trouble={POISON: "fill memory"}, troubled_from=1, delay=0.2)
+    made = RayExecutor(evaluator, SPACE, SEED, Cluster(2, None, process.environment()))
     behaviours = [(first, 1) for first in range(6)] + [POISON] + [(first, 2) for first in range(6)]
     made.conditions("search")
     for ticket, behaviour in enumerate(behaviours):

@@ -5,6 +5,7 @@ All tests share a head with one processor; Ray starts once in this module.
 
 import textwrap
 import time
+import warnings
 from contextlib import closing
 from typing import Any
 
@@ -18,9 +19,10 @@ from isozyme.search.executors import sources
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import Request, SetupFailed
 from isozyme.search.executors.ray_cluster import executor as executor_module
-from isozyme.search.executors.ray_cluster.connection import NAMESPACE, Resources
+from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
+from isozyme.search.executors.ray_cluster.connection import NAMESPACE
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
-from isozyme.search.executors.ray_cluster.slots import Slot
+from isozyme.search.executors.ray_cluster.worker_handle import WorkerHandle
 from isozyme.tests.toys import LAG, OBJECTIVES, SEED, BitEvaluator, BitStrings, short_loss, trace
 
 HANG = 90.0  # seconds
@@ -72,8 +74,9 @@ def executor(cluster):
     """Makes executors on the cluster."""
     made = []
 
-    def make(evaluator, workers, **options):
-        made.append(RayExecutor(evaluator, SPACE, SEED, workers, cluster.address, process.environment(), **options))
+    def make(evaluator, workers, cost=None, **options):
+        where = Cluster(workers, cluster.address, process.environment(), **options)
+        made.append(RayExecutor(evaluator, SPACE, SEED, where, cost=cost))
         return made[-1]
 
     yield make
@@ -115,9 +118,9 @@ def look_until(executor, come_true):
         assert executor.collect(0.2) == []
 
 
-def on(node, slots):
-    """The slots whose workers are ready on a node."""
-    return [slot for slot in slots if slot.node == node.node_id and slot.ready]
+def on(node, workers):
+    """The workers that are ready on a node."""
+    return [worker for worker in workers if worker.node == node.node_id and worker.ready]
 
 
 def test_nodes_come_and_go_in_mid_run(cluster, nodes, executor, tmp_path):
@@ -131,8 +134,8 @@ def test_nodes_come_and_go_in_mid_run(cluster, nodes, executor, tmp_path):
         if trial.number == 8:
             joined.append(nodes(num_cpus=2))
         elif joined and joined[0] in cluster.worker_nodes:
-            there = on(joined[0], made._slots)
-            if any(slot.batches for slot in there) and used & {slot.name for slot in there}:
+            there = on(joined[0], made.workers)
+            if any(worker.batches for worker in there) and used & {worker.name for worker in there}:
                 cluster.remove_node(joined[0], allow_graceful=False)
 
     with pytest.warns(UserWarning, match=r"^2 of 3 workers wait for room: one takes 1 CPU, and the cluster has 1 CPU"):
@@ -147,19 +150,21 @@ def test_a_worker_out_of_reach_is_asked_again(cluster, nodes, executor, monkeypa
     """Until a dead node is noticed nobody knows whether its workers are."""
     away = nodes(num_cpus=1)
     out_of_reach = []
-    postpone = Slot.postpone
-    monkeypatch.setattr(Slot, "postpone", lambda slot, seconds: out_of_reach.append(slot) or postpone(slot, seconds))
+    note = WorkerHandle.note_out_of_reach
+    monkeypatch.setattr(
+        WorkerHandle, "note_out_of_reach", lambda worker, seconds: out_of_reach.append(worker) or note(worker, seconds)
+    )
     made = executor(BitEvaluator(delay=0.5), 2)
     made.conditions("search")
-    look_until(made, lambda: on(away, made._slots))
+    look_until(made, lambda: on(away, made.workers))
     for ticket in range(8):
         made.submit(ticket, Request(START))
     made.collect(0.0)
-    (slot,) = on(away, made._slots)
-    assert slot.batches
+    (worker,) = on(away, made.workers)
+    assert worker.batches
     raylet = psutil.Process(away.all_processes["raylet"][0].process.pid)
     raylet.suspend()  # So that it does not tell of the worker's death.
-    psutil.Process(int(slot.name.rpartition(":")[2])).kill()
+    psutil.Process(int(worker.name.rpartition(":")[2])).kill()
     answers = collect(made, 8)
     assert out_of_reach
     assert {answer.outcomes[0].status for answer in answers.values()} == {Status.OK}
@@ -183,8 +188,8 @@ def own(tmp_path):
     """An evaluator of a config of the user's, and the sources that go with it."""
     config = tmp_path / "my_config.py"
     config.write_text(textwrap.dedent(CONFIG))
-    module = sources.load("isozyme_config_my_config", config)
-    return module.Own, sources.beside(config, module.__name__)
+    module = sources.load_module("isozyme_config_my_config", config)
+    return module.Own, sources.read_sources(config, module.__name__)
 
 
 @pytest.mark.parametrize("lack", ["module", "isozyme"])
@@ -213,7 +218,7 @@ def test_a_node_that_cannot_import_may_join_a_run(nodes, executor, own):
     nodes(num_cpus=1, env_vars={"ISOZYME_TEST_LACKS": "1"})
     told = r"^a worker on .* cannot be set up: ImportError: no module named numbers_of_ours; it tries again every 60 s$"
     with pytest.warns(UserWarning, match=told):
-        look_until(made, lambda: any(slot.actor is None for slot in made._slots))
+        look_until(made, lambda: any(worker.actor is None for worker in made.workers))
     made.submit(0, Request(START))
     assert collect(made, 1)[0].outcomes[0].status is Status.OK
 
@@ -225,7 +230,7 @@ def test_resources_reach_the_cluster(nodes, executor):
     nodes(num_cpus=4, num_gpus=2, memory=4 * 10**9)
     made = executor(BitEvaluator(), 2, resources=Resources(2, 0.5, 10**9))
     made.conditions("search")
-    look_until(made, lambda: all(slot.ready for slot in made._slots))
+    look_until(made, lambda: all(worker.ready for worker in made.workers))
     has, free = ray.cluster_resources(), ray.available_resources()
     taken = {name: has[name] - free.get(name, 0.0) for name in ("CPU", "GPU", "memory")}
     assert taken == pytest.approx({"CPU": 4.0, "GPU": 1.0, "memory": 2e9})
@@ -251,7 +256,7 @@ def test_a_busy_cluster_is_told_of(cluster, executor, monkeypatch):
     """It has the processors, but others have them."""
     import ray
 
-    monkeypatch.setattr(executor_module, "_WAITING", 0.5)
+    monkeypatch.setattr(executor_module, "SHORTAGE_SECONDS", 0.5)
 
     class Other:
         def here(self):
@@ -262,7 +267,9 @@ def test_a_busy_cluster_is_told_of(cluster, executor, monkeypatch):
     ray.get(held.here.remote())
     made = executor(BitEvaluator(), 1)
     made.submit(0, Request(START))
-    with pytest.warns(UserWarning, match=r"^1 of 1 workers wait for room"):
-        look_until(made, lambda: made._missed)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        look_until(made, lambda: told)
+    assert str(told[0].message).startswith("1 of 1 workers wait for room")
     ray.kill(held)
     assert collect(made, 1)[0].outcomes[0].status is Status.OK

@@ -51,7 +51,7 @@ def worker():
 
     yield make
     for one in made:
-        one._leash.close()
+        one.close()
 
 
 def read(report):
@@ -190,18 +190,19 @@ def test_what_an_evaluation_has_started_ends_with_it(worker):
 def test_no_evaluation_outlives_its_worker():
     """Also where the worker is killed without a chance to clean up."""
     code = """
-import pickle, sys
+import pickle, psutil, sys
 from isozyme.search.executors.ray_cluster.evaluation_process import Payload
 from isozyme.search.executors.sources import Sources
 from isozyme.search.executors.ray_cluster.worker import Worker
 from isozyme.tests.toys import BitEvaluator, BitStrings, UnreadyEvaluator
 held = Worker(Payload(Sources(), pickle.dumps((BitEvaluator(), BitStrings(), 0, None)), {}), None, 0)
 held.set_up()
-print(held._leash._process.pid, flush=True)
+print(*(one.pid for one in psutil.Process().children()), flush=True)
 sys.stdin.read()
 """
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
+        evaluating = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        assert len(evaluating) == 1
         parent.kill()
-        assert psutil.wait_procs([child], timeout=HANG)[1] == []
+        assert psutil.wait_procs(evaluating, timeout=HANG)[1] == []

@@ -10,6 +10,7 @@ from isozyme.search import Controller, Journal
 from isozyme.search.algorithms import ALGORITHMS
 from isozyme.search.exam.toy_search import OBJECTIVES, OPTIMUM, SPACE, PointsEvaluator
 from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.executors.ray_cluster.cluster import Cluster
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.tests.toys import Dawdling
 
@@ -25,7 +26,7 @@ _SAME = (
 @pytest.fixture(scope="module")
 def workers():
     """Four workers that dawdle."""
-    executor = RayExecutor(Dawdling(_STAGES), SPACE, _SEED, _WORKERS, None, process.environment())
+    executor = RayExecutor(Dawdling(_STAGES), SPACE, _SEED, Cluster(_WORKERS, None, process.environment()))
     yield executor
     executor.close()
 

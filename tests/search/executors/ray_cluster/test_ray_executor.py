@@ -14,8 +14,8 @@ from isozyme.evaluators.protocol import Status
 from isozyme.search import Controller, Journal, QuantileHurdle, RegularizedEvolution
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import Request, SetupFailed
-from isozyme.search.executors.ray_cluster import backlog, connection, slots
-from isozyme.search.executors.ray_cluster.connection import Resources
+from isozyme.search.executors.ray_cluster import backlog, connection, worker_handle
+from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.tests.toys import (
     LAG,
@@ -44,7 +44,7 @@ def bits(first, second):
 @pytest.fixture(scope="module")
 def ray():
     """Ray with room for all executors of this module, one after the other."""
-    connection.start(WORKERS, Resources())
+    connection.start_cluster(WORKERS, Resources())
     import ray
 
     yield ray
@@ -56,8 +56,9 @@ def executor(ray):
     """Makes executors."""
     made = []
 
-    def make(evaluator, workers=WORKERS, **options):
-        made.append(RayExecutor(evaluator, SPACE, SEED, workers, None, process.environment(), **options))
+    def make(evaluator, workers=WORKERS, limit=None, cost=None):
+        cluster = Cluster(workers, None, process.environment(), limit=limit)
+        made.append(RayExecutor(evaluator, SPACE, SEED, cluster, cost=cost))
         return made[-1]
 
     yield make
@@ -85,9 +86,9 @@ def collect(executor, count):
     return answers
 
 
-def process_of(slot):
-    """The worker's process, whose child evaluates."""
-    return psutil.Process(int(slot.name.rpartition(":")[2]))
+def process_of(worker):
+    """The process of the Ray actor, whose evaluation process is a child of it."""
+    return psutil.Process(int(worker.name.rpartition(":")[2]))
 
 
 def made_quick(executor):
@@ -95,10 +96,10 @@ def made_quick(executor):
     for ticket in range(400):
         executor.submit(10_000 + ticket, Request(bits(ticket % 6, ticket % 7)))
     collect(executor, 400)
-    assert executor._backlog.size(1) == 1  # Nothing waits.
-    executor._backlog.queue.extend((n, Request(bits(0, 0))) for n in range(100))
-    size = executor._backlog.size(WORKERS)
-    executor._backlog.queue.clear()
+    assert executor.backlog.batch_size(1) == 1  # Nothing waits.
+    executor.backlog.queue.extend((n, Request(bits(0, 0))) for n in range(100))
+    size = executor.backlog.batch_size(WORKERS)
+    executor.backlog.queue.clear()
     assert size > 10
 
 
@@ -145,11 +146,11 @@ def test_one_bad_candidate_in_a_batch_of_quick_ones(executor, tmp_path, trouble,
 
 def test_a_candidate_that_takes_its_worker_along(executor, monkeypatch):
     """It is tried alone and quarantined in the end; the others of its batch, which died with it, are not."""
-    monkeypatch.setattr(backlog, "_ALONE_LOSSES", 2)
+    monkeypatch.setattr(backlog, "LONE_DEATHS", 2)
     made = executor(BitEvaluator(trouble={POISON: "kill the worker"}, troubled_from=1))
     candidates = [bits(0, 1), bits(*POISON), bits(1, 0)]
-    made._backlog.queue.extend((n, Request(c, last=1)) for n, c in enumerate(candidates))
-    made._backlog._seconds = 1e-3  # All in one batch.
+    made.backlog.queue.extend((n, Request(c, last=1)) for n, c in enumerate(candidates))
+    made.backlog.seconds = 1e-3  # All in one batch.
     made.conditions("search")
     answers = collect(made, 3)
     assert [[outcome.status for outcome in answers[n].outcomes] for n in range(3)] == [
@@ -165,8 +166,8 @@ def test_the_death_of_an_idle_worker_is_not_blamed_on_what_it_would_get_next(exe
     """Nobody waits for an idle worker, so that nothing says that it is dead before it is asked."""
     made = executor(BitEvaluator(), workers=1)
     made.conditions("search")
-    process_of(made._slots[0]).kill()
-    made._backlog.starved.append((0, Request(bits(0, 1), last=1)))
+    process_of(made.workers[0]).kill()
+    made.backlog.starved.append((0, Request(bits(0, 1), last=1)))
     assert collect(made, 1)[0].attempts == 1
 
 
@@ -185,8 +186,8 @@ class Killer(threading.Thread):
         seen = 0
         while not self.over.wait(random.uniform(0.0, 0.1)):
             written = self._log.stat().st_size if self._log.exists() else 0
-            busy = [slot for slot in self._executor._slots if slot.name and slot.batches]
-            alone = [slot for slot in busy if slot.batches[0].queue is self._executor._backlog.suspects]
+            busy = [worker for worker in self._executor.workers if worker.name and worker.batches]
+            alone = [one for one in busy if one.batches[0].queue is self._executor.backlog.suspects]
             with suppress(psutil.NoSuchProcess, IndexError):
                 if alone and self.alone < 3:
                     process_of(alone[0]).kill()
@@ -218,11 +219,11 @@ def test_killed_workers_change_nothing(executor, tmp_path):
 
 def test_a_worker_that_does_not_answer_is_replaced(executor, monkeypatch):
     """One that has been stopped, here; it keeps the limit itself otherwise."""
-    monkeypatch.setattr(slots, "_GRACE", -1.0)
+    monkeypatch.setattr(worker_handle, "GRACE", -1.0)
     made = executor(BitEvaluator(delay=0.2), workers=1, limit=0.3)
     assert made.conditions("selection") == "bits, selection"  # They come from a worker.
     made.submit(0, Request(bits(1, 2)))
-    stopped = process_of(made._slots[0])
+    stopped = process_of(made.workers[0])
     stopped.suspend()
     answer = collect(made, 1)[0]
     assert answer.outcomes[0].status is Status.OK
