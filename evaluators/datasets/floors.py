@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from isozyme.evaluators.datasets.loading import TABLES, load_table
+from isozyme.evaluators.datasets.loading import load_table
+from isozyme.evaluators.datasets.registry import names
 from isozyme.evaluators.datasets.tables import Table
 from isozyme.evaluators.protocol import SPLITS
 
@@ -38,7 +39,7 @@ def floors(tables: Mapping[str, Table]) -> dict[str, dict[str, dict[str, float]]
 def main() -> None:
     """Writes the floors of every table."""
     found = {}
-    for name in TABLES:
+    for name in names("table"):
         found[name] = floors(load_table(name))
         print(name, json.dumps(found[name]["search"]), flush=True)
     packages = {package: importlib.metadata.version(package) for package in ("numpy", "scikit-learn")}

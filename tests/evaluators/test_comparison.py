@@ -17,7 +17,7 @@ from isozyme.benchmarks.comparison.networks import PatchConvolutions, TablePerce
 from isozyme.benchmarks.comparison.problems import Data, Problem
 from isozyme.benchmarks.comparison.tuning import FULL, QUICK, Grid, runner, tune
 from isozyme.evaluators.datasets import load
-from isozyme.evaluators.datasets.wordnet_glosses import IsozymeWordnetGlosses
+from isozyme.evaluators.datasets.text import IsozymeWordnetGlosses
 from isozyme.evaluators.optimizer.networks import MultiLayerPerceptron
 from isozyme.evaluators.optimizer.training import Network
 from isozyme.search.validation.pairing import Interval
@@ -235,7 +235,7 @@ def test_costs(problem):
 def test_wordnet(tmp_path, monkeypatch):
     """A text other than the search's; where Debian's package is missing, the line says how to get it."""
     folder = tmp_path / "wordnet"
-    monkeypatch.setattr("isozyme.evaluators.datasets.wordnet_glosses._FOLDER", folder)
+    monkeypatch.setattr("isozyme.evaluators.datasets.text._WORDNET", folder)
 
     def prepare(place: str) -> Any:
         builder = IsozymeWordnetGlosses(data_dir=tmp_path / place, file_format="array_record")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isozyme.evaluators import DataUnavailable
-from isozyme.evaluators.datasets import TABLES, Table, floors, load_table
+from isozyme.evaluators.datasets import Table, floors, load_table, names
 from isozyme.evaluators.datasets.tables import UNKNOWN, Columns, encode
 
 SPLITS = ("train", "search", "selection", "final")
@@ -36,6 +36,7 @@ FIXED = {
     "earnings": "33c1acbf0ee3b827",
 }
 
+TABLES = names("table")
 table = cache(load_table)
 
 
@@ -174,7 +175,7 @@ CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from isozyme.evaluators import DataUnavailable
-from isozyme.evaluators.datasets import TABLES, load_table
+from isozyme.evaluators.datasets import load_table, names
 from test_tables import _content_digest
 sys.modules["plotnine"] = None
 try:
@@ -182,7 +183,7 @@ try:
 except DataUnavailable as error:
     print(error)
 del sys.modules["plotnine"]
-for name in TABLES:
+for name in names("table"):
     print(name, _content_digest(load_table(name)))
 """
 
