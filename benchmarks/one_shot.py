@@ -32,7 +32,7 @@ from jax import lax  # noqa: E402
 
 from isozyme.evaluators.tabular import TableTask, TabularSupernet, space_for  # noqa: E402
 from isozyme.evaluators.tabular.network import Weights, sliced  # noqa: E402
-from isozyme.evaluators.tabular.tasks import LoadedTask  # noqa: E402
+from isozyme.evaluators.tabular.tasks import LoadedTable  # noqa: E402
 from isozyme.evaluators.tabular.training import State, batch  # noqa: E402
 from isozyme.spaces.tabnas import FeedForward, parameters  # noqa: E402
 
@@ -65,7 +65,7 @@ def shared_step(supernet: TabularSupernet, space: FeedForward, warm: bool) -> Ca
     return step
 
 
-def alone_step(task: LoadedTask) -> Callable[[State, jax.Array], State]:
+def alone_step(task: LoadedTable) -> Callable[[State, jax.Array], State]:
     """A weight step of a network without masks."""
 
     def loss(weights: Weights, rows: Any) -> jax.Array:
@@ -103,7 +103,7 @@ def main() -> None:
     steps, repeats = (50, 5) if parser.parse_args().quick else (200, 15)
     space, supernet = space_for(TASK), TabularSupernet(TASK)
     supernet.setup(space, seed=0)
-    task, start, widths = LoadedTask(TASK, space, seed=0), supernet.start(0), mean_network(space)
+    task, start, widths = LoadedTable(TASK, space, seed=0), supernet.start(0), mean_network(space)
     weights = sliced(start.weights, widths)
     own = State(weights, task.recipe.optimizer.init(weights))  # pyright: ignore[reportArgumentType]
     runs = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from isozyme.evaluators.protocol import SPLITS, Evaluator, Job, Outcome, Status, stages_of
+from isozyme.evaluators.protocol import SPLITS, Evaluator, Job, Outcome, Status, stage_metric_of, stages_of
 from isozyme.spaces.another_process import Unreachable, call
 from isozyme.spaces.examining import Check, findings, shown, words
 from isozyme.spaces.protocol import Space
@@ -21,16 +21,18 @@ from isozyme.spaces.protocol import Space
 _RANDOM, _SEARCHED, _WILD = 3, 200, 2
 _SEED, _OTHER_SEED = 0, 1
 
-Told = list[tuple[Job, Any]]
+Answers = list[tuple[Job, Any]]
+"""Jobs, each with what the evaluator answered."""
 
 
-class Sitting:
-    """What an evaluator is examined on.
+class Examined:
+    """An evaluator under examination, with all that it is asked.
 
     Attributes:
       pickled: the evaluator and its space, from which copies are made: in a worker they start in the same way.
       metrics: what the last stage or the space's `form` has to give.
       candidates: few, since evaluations may take long; some of them likely to fail.
+      evaluator, space: a copy of both that has been set up.
     """
 
     def __init__(self, pickled: bytes, metrics: Sequence[str], candidates: Sequence[Any]) -> None:
@@ -39,48 +41,48 @@ class Sitting:
 
     @property
     def jobs(self) -> list[Job]:
-        """All stages on the search split and the full run on the others."""
+        """Asks for all stages on the search split and for the full run on the others."""
         last = stages_of(self.evaluator) - 1
         stages = {split: range(last + 1) if split == SPLITS[0] else [last] for split in SPLITS}
         return [Job(one, split, stage) for one in self.candidates for split in SPLITS for stage in stages[split]]
 
     @cached_property
-    def told(self) -> Told:
-        """What is answered, job by job."""
+    def answers(self) -> Answers:
+        """Holds the answers to all jobs, which are evaluated once."""
         return answers(self.evaluator, self.jobs)
 
-    def says(self, job: Job) -> str:
-        """A job in words."""
+    def described(self, job: Job) -> str:
+        """Puts a job into words."""
         return f"stage {job.stage} on {job.split} of {self.space.to_source(job.candidate)!r:.80}"
 
 
 def started(pickled: bytes, seed: int = _SEED) -> tuple[Any, Any]:
-    """A copy of the evaluator that has been set up, and of its space."""
+    """Makes a copy of an evaluator and of its space, and sets it up."""
     evaluator, space = pickle.loads(pickled)
     evaluator.prepare()
     evaluator.setup(space, seed)
     return evaluator, space
 
 
-def answers(evaluator: Evaluator, jobs: Sequence[Job]) -> Told:
-    """Jobs, evaluated one by one, with their outcomes; whatever is raised is an outcome, as in a search."""
-    told: Told = []
+def answers(evaluator: Evaluator, jobs: Sequence[Job]) -> Answers:
+    """Evaluates jobs one by one; whatever is raised becomes an outcome, as in a search."""
+    answered: Answers = []
     for job in jobs:
         try:
             (outcome,) = evaluator.evaluate([job])
         except Exception as error:
             outcome = Outcome(Status.CRASHED, words(error))
-        told.append((job, outcome))
-    return told
+        answered.append((job, outcome))
+    return answered
 
 
-def answers_of_a_copy(pickled: bytes, jobs: Sequence[Job]) -> Told:
-    """The same by a copy of its own; a function of this module, to be sent to another process."""
+def answers_of_a_copy(pickled: bytes, jobs: Sequence[Job]) -> Answers:
+    """Evaluates jobs by a new copy; a function of this module, so that it can be sent to another process."""
     return answers(started(pickled)[0], jobs)
 
 
 def examine(evaluator: Evaluator, space: Space, metrics: Sequence[str] = ()) -> list[str]:
-    """What an evaluator does wrong, in plain words; empty if it passes.
+    """Finds what an evaluator does wrong.
 
     The checks come in rounds, and a round that finds something is the last. Half a dozen candidates are evaluated about
     twenty times each, by four copies of the evaluator, one of them in another process: give it short tasks.
@@ -89,16 +91,19 @@ def examine(evaluator: Evaluator, space: Space, metrics: Sequence[str] = ()) -> 
       evaluator: as it is configured, not set up. Its class must be one that can be imported, as it must for workers.
       space: what it evaluates, which passes its own exam (`isozyme.spaces.exam`).
       metrics: names that the objectives of a search look at.
+
+    Returns:
+      findings in plain words, a line each; none if it passes.
     """
     try:
-        sitting = Sitting(pickle.dumps((evaluator, space)), metrics, _candidates(space))
+        examined = Examined(pickle.dumps((evaluator, space)), metrics, _candidates(space))
     except Exception as error:
         return [f"It can be sent to workers and set up there: raised {words(error)}"]
-    return findings(ROUNDS, sitting)
+    return findings(ROUNDS, examined)
 
 
 def _candidates(space: Space) -> Sequence[Any]:
-    """A starting point, random ones, and those of many random ones that do the most and the least on the probe."""
+    """Picks a starting point, random ones, and of many random ones those that do most and least on the probe."""
     rng = np.random.default_rng(_SEED)
     many = [space.random(rng) for _ in range(_SEARCHED)]
     some = many[:_RANDOM]
@@ -107,33 +112,33 @@ def _candidates(space: Space) -> Sequence[Any]:
 
 
 def _size(arrays: Sequence[np.ndarray] | None) -> float:
-    """The largest number; infinite where one is not finite."""
+    """Finds the largest absolute number; infinite where one is not finite."""
     largest = max((float(np.abs(a).max()) for a in arrays or ()), default=0.0)
     return largest if math.isfinite(largest) else math.inf
 
 
 def _score(outcome: Outcome) -> tuple[str, dict[str, float]]:
-    """All of an outcome that has to repeat itself: everything but times and words."""
+    """Keeps what has to repeat itself of an outcome: everything but times and words."""
     return str(outcome.status), {name: float(value) for name, value in outcome.metrics.items()}
 
 
-def _scores(told: Told) -> list[tuple[str, dict[str, float]]]:
-    return [_score(outcome) for _, outcome in told]
+def _scores(answered: Answers) -> list[tuple[str, dict[str, float]]]:
+    return [_score(outcome) for _, outcome in answered]
 
 
-def _differing(sitting: Sitting, told: Told, when: str) -> str | None:
-    """The first job that was answered otherwise than at first."""
-    for (job, one), (_, other) in zip(sitting.told, told, strict=True):
+def _differing(examined: Examined, answered: Answers, when: str) -> str | None:
+    """Describes the first job that was answered otherwise than at first."""
+    for (job, one), (_, other) in zip(examined.answers, answered, strict=True):
         if _score(one) != _score(other):
-            return f"{sitting.says(job)} gives {_score(one)[1]}, and {when} {_score(other)[1]}"
+            return f"{examined.described(job)} gives {_score(one)[1]}, and {when} {_score(other)[1]}"
     return None
 
 
-def _answers_each_job(sitting: Sitting) -> str | None:
+def _answers_each_job(examined: Examined) -> str | None:
     """An outcome for each job: finite numbers, or a failure with a reason."""
-    for job, outcome in sitting.told:
+    for job, outcome in examined.answers:
         if (wrong := _wrong(outcome)) is not None:
-            return f"{sitting.says(job)}: {wrong}"
+            return f"{examined.described(job)}: {wrong}"
     return None
 
 
@@ -151,10 +156,10 @@ def _wrong(outcome: Any) -> str | None:
     )
 
 
-def _tells_conditions(sitting: Sitting) -> str | None:
+def _tells_conditions(examined: Examined) -> str | None:
     """`prepare` may come twice, and `conditions` tell splits apart."""
-    sitting.evaluator.prepare()
-    conditions = [sitting.evaluator.conditions(split) for split in SPLITS]
+    examined.evaluator.prepare()
+    conditions = [examined.evaluator.conditions(split) for split in SPLITS]
     if not all(isinstance(text, str) and text for text in conditions):
         return f"conditions gives {shown(conditions)}; expected are texts"
     if len(set(conditions)) < len(SPLITS):
@@ -162,66 +167,72 @@ def _tells_conditions(sitting: Sitting) -> str | None:
     return None
 
 
-def _names_metrics(sitting: Sitting) -> str | None:
-    """Each stage has its metrics, the same for all candidates; objectives find theirs, and none is the space's own."""
-    form, last = set(sitting.space.form(sitting.candidates[0])), stages_of(sitting.evaluator) - 1
+def _names_metrics(examined: Examined) -> str | None:
+    """Each stage has its metrics, the same for all candidates; objectives and hurdles find theirs, none is a form's."""
+    form, last = set(examined.space.form(examined.candidates[0])), stages_of(examined.evaluator) - 1
     names: dict[int, set[str]] = {}
-    for job, outcome in sitting.told:
+    for job, outcome in examined.answers:
         if outcome.status is Status.OK:
             found, known = set(outcome.metrics), names.setdefault(job.stage, set(outcome.metrics))
             if found != known:
-                return f"{sitting.says(job)} gives {sorted(found)}, another candidate {sorted(known)}"
+                return f"{examined.described(job)} gives {sorted(found)}, another candidate {sorted(known)}"
     if last not in names:
-        reasons = [outcome.reason for _, outcome in sitting.told if outcome.reason]
-        return f"none of {len(sitting.candidates)} candidates gets through all stages; the first reason: {reasons[0]}"
-    if missing := sorted(set(sitting.metrics) - names[last] - form):
+        reasons = [outcome.reason for _, outcome in examined.answers if outcome.reason]
+        return f"none of {len(examined.candidates)} candidates gets through all stages; the first reason: {reasons[0]}"
+    if missing := sorted(set(examined.metrics) - names[last] - form):
         return f"objectives name {missing}; the last stage gives {sorted(names[last])}, the space {sorted(form)}"
+    compared = stage_metric_of(examined.evaluator)
+    for stage in range(last):
+        if compared is not None and stage in names and compared not in names[stage]:
+            return f"stage_metric is {compared!r}; stage {stage} gives {sorted(names[stage])}"
     if common := sorted(form & set().union(*names.values())):
         return f"{common} come from the evaluator and from the space's form; give them different names"
     return None
 
 
-def _repeats_itself(sitting: Sitting) -> str | None:
+def _repeats_itself(examined: Examined) -> str | None:
     """A copy with the same seed has the same conditions and, for the same jobs in another order, the same metrics."""
-    copy, _ = started(sitting.pickled)
+    copy, _ = started(examined.pickled)
     for split in SPLITS:
-        if copy.conditions(split) != sitting.evaluator.conditions(split):
-            return (
-                f"conditions on {split} are {shown(sitting.evaluator.conditions(split))} and {copy.conditions(split)!r}"
-            )
-    if wrong := _differing(sitting, answers(copy, sitting.jobs[::-1])[::-1], "after other jobs, by a copy,"):
+        first, second = (evaluator.conditions(split) for evaluator in (examined.evaluator, copy))
+        if first != second:
+            return f"conditions on {split} are {shown(first)} and {second!r}"
+    if wrong := _differing(examined, answers(copy, examined.jobs[::-1])[::-1], "after other jobs, by a copy,"):
         return wrong
-    lasting = [(job, outcome) for job, outcome in sitting.told if outcome.status is not Status.CRASHED]
+    lasting = [(job, outcome) for job, outcome in examined.answers if outcome.status is not Status.CRASHED]
     together = copy.evaluate([job for job, _ in lasting])
     if len(together) != len(lasting):
         return f"{len(together)} outcomes for {len(lasting)} jobs that are given together"
     for (job, alone), one in zip(lasting, together, strict=True):
         if _score(alone) != _score(one):
-            return f"{sitting.says(job)} gives {_score(alone)[1]} alone and {_score(one)[1]} together with others"
+            return f"{examined.described(job)} gives {_score(alone)[1]} alone and {_score(one)[1]} together with others"
     return None
 
 
-def _draws(sitting: Sitting) -> str | None:
-    """Where another seed gives other metrics, conditions tell it, and another draw gives other metrics as well."""
-    other, _ = started(sitting.pickled, _OTHER_SEED)
-    if _scores(answers(other, sitting.jobs)) == _scores(sitting.told):
-        return None  # Without random numbers there is nothing to draw.
-    if other.conditions(SPLITS[0]) == sitting.evaluator.conditions(SPLITS[0]):
+def _evaluates_anew(examined: Examined) -> str | None:
+    """Where another seed gives other metrics, conditions tell it, and another evaluation gives others as well."""
+    other, _ = started(examined.pickled, _OTHER_SEED)
+    if _scores(answers(other, examined.jobs)) == _scores(examined.answers):
+        return None  # Without random numbers all evaluations are alike.
+    if other.conditions(SPLITS[0]) == examined.evaluator.conditions(SPLITS[0]):
         return "metrics depend on the seed and conditions do not, so that runs of other seeds would share outcomes"
-    again = [Job(job.candidate, job.split, job.stage, evaluation=1) for job in sitting.jobs]
-    first, second = (_scores(answers(sitting.evaluator, again)) for _ in range(2))
+    again = [Job(job.candidate, job.split, job.stage, evaluation=1) for job in examined.jobs]
+    first, second = (_scores(answers(examined.evaluator, again)) for _ in range(2))
     if first != second:
-        return "draw 1 gives other metrics the second time"
-    if first == _scores(sitting.told):
-        return "draws 0 and 1 give the same metrics, though another seed gives others; policies for noise ask for draws"
+        return "evaluation 1 gives other metrics the second time"
+    if first == _scores(examined.answers):
+        return (
+            "evaluations 0 and 1 give the same metrics, though another seed gives others; policies for noise ask for "
+            "further evaluations"
+        )
     return None
 
 
-def _splits_data(sitting: Sitting) -> str | None:
+def _splits_data(examined: Examined) -> str | None:
     """The three splits score on data of their own."""
-    last = stages_of(sitting.evaluator) - 1
+    last = stages_of(examined.evaluator) - 1
     full = {
-        split: [_score(o) for job, o in sitting.told if (job.split, job.stage) == (split, last)] for split in SPLITS
+        split: [_score(o) for job, o in examined.answers if (job.split, job.stage) == (split, last)] for split in SPLITS
     }
     for one, other in ((0, 1), (0, 2), (1, 2)):
         if full[SPLITS[one]] == full[SPLITS[other]]:
@@ -232,18 +243,18 @@ def _splits_data(sitting: Sitting) -> str | None:
     return None
 
 
-def _is_the_same_elsewhere(sitting: Sitting) -> str | None:
+def _is_the_same_elsewhere(examined: Examined) -> str | None:
     """In another process, with another PYTHONHASHSEED, it gives the same metrics to the last bit."""
     try:
-        told = call(answers_of_a_copy, sitting.pickled, sitting.jobs)
+        answered = call(answers_of_a_copy, examined.pickled, examined.jobs)
     except Unreachable as error:
         return f"the evaluator {error}; workers need it in a module that can be imported, and so does this check"
-    return _differing(sitting, told, "in another process")
+    return _differing(examined, answered, "in another process")
 
 
 ROUNDS: tuple[tuple[Check, ...], ...] = (
     (_answers_each_job, _tells_conditions),
     (_names_metrics, _repeats_itself),
-    (_draws, _splits_data),
+    (_evaluates_anew, _splits_data),
     (_is_the_same_elsewhere,),
 )

@@ -37,7 +37,7 @@ class Job:
 
     Attributes:
       candidate: a valid candidate of the space.
-      split: which held-out data to score on: 'search' guides the search, 'selection' chooses the winner, 'final' is
+      split: which data split to score on: 'search' guides the search, 'selection' chooses the winner, 'final' is
         touched by the closing report only. The last two use repeats that the search never saw.
       stage: 0 for the cheapest; `stages - 1` for the full run, which is the only one of the closing splits. Later
         stages come after earlier ones have passed their hurdles, maybe in another process.
@@ -71,15 +71,21 @@ class Outcome:
 
 
 def stages_of(evaluator: Any) -> int:
-    """How many stages (budget levels) an evaluator has: its attribute `stages`, or 1 where it has none."""
+    """Reads how many stages (budget levels) an evaluator has: its attribute `stages`, or 1 where it has none."""
     return int(getattr(evaluator, "stages", 1))
+
+
+def stage_metric_of(evaluator: Any) -> str | None:
+    """Reads what a hurdle compares after a stage: the attribute `stage_metric`, or None where there is none."""
+    return getattr(evaluator, "stage_metric", None)
 
 
 class Evaluator(Protocol):
     """Scores candidates. Configured once, set up once in every process that evaluates.
 
     An evaluator that works in stages, from a cheap first look to the full run, says how many in an attribute `stages`
-    (see `stages_of`). Stages are asked for one at a time, and their outcomes are cached apart.
+    (see `stages_of`), and which metric all stages but the last one give in an attribute `stage_metric`: a hurdle that
+    names no metric compares that one. Stages are asked for one at a time, and their outcomes are cached apart.
     """
 
     def prepare(self) -> None:
@@ -91,11 +97,11 @@ class Evaluator(Protocol):
         ...
 
     def conditions(self, split: str) -> str:
-        """All that a metric depends on besides the candidate: part of the behaviour key."""
+        """Tells all that a metric depends on besides the candidate; part of the behaviour key."""
         ...
 
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Outcomes in the order of `jobs`."""
+        """Returns outcomes in the order of `jobs`."""
         ...
 
 

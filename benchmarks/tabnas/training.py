@@ -47,9 +47,9 @@ class Lesson(NamedTuple):
 
 def lesson(task: TableTask, space: FeedForward, seed: int) -> Lesson:
     """Draws batches and initial weights as the evaluator does for its first repeat."""
-    from isozyme.evaluators.tabular.tasks import LoadedTask
+    from isozyme.evaluators.tabular.tasks import LoadedTable
 
-    loaded = LoadedTask(task, space, seed)
+    loaded = LoadedTable(task, space, seed)
     import jax
     import jax.numpy as jnp
     import optax

@@ -1,14 +1,12 @@
 """Scores an optimizer program by training small networks on real data with it."""
 
-import importlib.metadata
-import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyglove as pg
 
-from isozyme.evaluators import process
+from isozyme.evaluators import conditions, process
 from isozyme.evaluators.optimizer.tasks import LoadedTask, Task
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.evaluators.seeds import repeats
@@ -43,7 +41,7 @@ class OptimizerEvaluator(pg.Object):
     """
 
     stages = 2
-    short_metric = "short_loss"
+    stage_metric = "short_loss"
 
     def _on_bound(self) -> None:
         super()._on_bound()
@@ -59,42 +57,33 @@ class OptimizerEvaluator(pg.Object):
     def setup(self, space: Any, seed: int) -> None:
         """Loads the tasks; executables are built on their first call."""
         process.fix()
-        import jax
-
         from isozyme.evaluators.optimizer.runner import Runner
 
-        self._space, self._seed, self._backend = space, seed, jax.default_backend()
+        self._space, self._seed = space, seed
         loaded = [LoadedTask(task, seed, self.download) for task in self.tasks]
         self._data = [task.data_version for task in loaded]
         self._runners = [Runner(task, space, self.path) for task in loaded]
 
     def conditions(self, split: str) -> str:
-        """Versions of evaluator, libraries and data; tasks, split, seeds, path, backend, precision, thread count."""
-        return json.dumps(
-            {
-                "version": _VERSION,
-                "jax": importlib.metadata.version("jax"),
-                "jaxlib": importlib.metadata.version("jaxlib"),
-                "data": self._data,
-                "tasks": [task.to_json_str() for task in self.tasks],
-                "split": split,
-                "seed": self._seed,
-                "repeats": list(self._repeats(split, 0)),
-                "short_share": self.short_share,
-                "path": self.path,
-                "backend": self._backend,
-                "precision": "float32",
-                "threads": process.threads(),
-            },
-            sort_keys=True,
+        """Tells versions of evaluator, libraries and data; tasks, data split, seeds, path and how it is computed."""
+        return conditions.written(
+            _VERSION,
+            [],
+            data=self._data,
+            tasks=[task.to_json_str() for task in self.tasks],
+            split=split,
+            seed=self._seed,
+            repeats=list(self._repeats(split, 0)),
+            short_share=self.short_share,
+            path=self.path,
         )
 
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Trains with each candidate in turn."""
         return [self._evaluate(job) for job in jobs]
 
-    def _repeats(self, split: str, draw: int) -> range:
-        return repeats(split, draw, self.repeats, self.closing_repeats)
+    def _repeats(self, split: str, evaluation: int) -> range:
+        return repeats(split, evaluation, self.repeats, self.closing_repeats)
 
     def _evaluate(self, job: Job) -> Outcome:
         metrics: dict[str, float] = {}
@@ -108,7 +97,7 @@ class OptimizerEvaluator(pg.Object):
         runner = self._runners[0]
         first = self._repeats(job.split, job.evaluation)[0]
         loss, _ = runner.run(runner.load(job.candidate), job.split, first, self.short_share)
-        yield self.short_metric, loss
+        yield self.stage_metric, loss
 
     def _full(self, job: Job) -> Iterator[tuple[str, float]]:
         """Metrics one after another, so that the caller can stop early."""

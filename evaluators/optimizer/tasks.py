@@ -8,7 +8,7 @@ import pyglove as pg
 from isozyme.evaluators.datasets import Examples, check_available, full_name, load
 from isozyme.evaluators.optimizer.training import Batches
 from isozyme.evaluators.protocol import DataUnavailable
-from isozyme.hashing import digest
+from isozyme.evaluators.seeds import derived
 
 # What each network may be told. Kept here so that a config is checked without importing jax.
 _SIZES = {"mlp": {"hidden"}, "cnn": {"channels"}, "transformer": {"width", "heads", "depth"}}
@@ -111,7 +111,7 @@ class LoadedTask:
         return self._starts[repeat]
 
     def _derive(self, repeat: int) -> int:
-        return int.from_bytes(digest(f"{self._seed}/{self.task.name}/{repeat}".encode())[:4], "little")
+        return derived(self._seed, self.task.name, repeat)
 
     def _model(self, repeat: int) -> Any:
         import jax

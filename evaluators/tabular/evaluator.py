@@ -1,6 +1,5 @@
 """Scores a feed-forward network by training it alone, from scratch."""
 
-import json
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +9,7 @@ import pyglove as pg
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.evaluators.seeds import repeats
-from isozyme.evaluators.tabular.tasks import LoadedTask, TableTask
+from isozyme.evaluators.tabular.tasks import LoadedTable, TableTask
 
 _VERSION = "tabular-1"
 
@@ -41,7 +40,7 @@ class TabularEvaluator(pg.Object):
         Raises:
           ValueError: the space has been made for another table.
         """
-        self._space, self._loaded = space, LoadedTask(self.task, space, seed)
+        self._space, self._loaded = space, LoadedTable(self.task, space, seed)
         import jax
 
         from isozyme.evaluators.tabular.training import train
@@ -49,9 +48,8 @@ class TabularEvaluator(pg.Object):
         self._train: Any = jax.jit(partial(train, self._loaded.recipe))
 
     def conditions(self, split: str) -> str:
-        """All that a metric depends on besides the candidate."""
-        own = {"version": _VERSION, "split": split, "repeats": list(self._repeats(split, 0))}
-        return json.dumps(own | dict(self._loaded.conditions()), sort_keys=True)
+        """Tells all that a metric depends on besides the candidate."""
+        return self._loaded.conditions(_VERSION, split, repeats=list(self._repeats(split, 0)))
 
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Trains each candidate in turn."""
@@ -61,8 +59,8 @@ class TabularEvaluator(pg.Object):
         """Executables built so far."""
         return self._train._cache_size()
 
-    def _repeats(self, split: str, draw: int) -> range:
-        return repeats(split, draw, self.repeats, self.closing_repeats)
+    def _repeats(self, split: str, evaluation: int) -> range:
+        return repeats(split, evaluation, self.repeats, self.closing_repeats)
 
     def _evaluate(self, job: Job) -> Outcome:
         loaded, widths = self._loaded, self._space.lower(job.candidate)

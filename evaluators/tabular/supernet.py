@@ -1,12 +1,11 @@
 """Shared weights of all candidates of a space, for one-shot search (TabNAS, Yang et al., NeurIPS 2022, section 3)."""
 
-import json
 from functools import partial
 from typing import Any
 
 import pyglove as pg
 
-from isozyme.evaluators.tabular.tasks import LoadedTask, TableTask
+from isozyme.evaluators.tabular.tasks import LoadedTable, TableTask
 
 _VERSION = "tabular-supernet-1"
 
@@ -29,7 +28,7 @@ class TabularSupernet(pg.Object):
 
     def setup(self, space: Any, seed: int) -> None:
         """Loads the table; raises ValueError for a space made for another one."""
-        self._loaded = loaded = LoadedTask(self.task, space, seed)
+        self._loaded = loaded = LoadedTable(self.task, space, seed)
         import jax
 
         from isozyme.evaluators.tabular import training
@@ -38,8 +37,8 @@ class TabularSupernet(pg.Object):
         self._score = jax.jit(partial(training.score, loaded.shape))
 
     def conditions(self, split: str) -> str:
-        """All that a score depends on besides weights and choices."""
-        return json.dumps({"version": _VERSION, "split": split} | dict(self._loaded.conditions()), sort_keys=True)
+        """Tells all that a score depends on besides weights and choices."""
+        return self._loaded.conditions(_VERSION, split)
 
     def start(self, seed: int) -> Any:
         """Weights of the widest network, initialised by its own fan-in, and the optimizer's state."""

@@ -1,6 +1,5 @@
 """What to train on: a table and a recipe; and a task loaded into a process."""
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyglove as pg
 
-from isozyme.evaluators import process
+from isozyme.evaluators import conditions, process
 from isozyme.evaluators.datasets import Table, full_name, load_table
 from isozyme.evaluators.protocol import SPLITS
+from isozyme.evaluators.seeds import derived
 from isozyme.evaluators.tabular.shape import shape_of
-from isozyme.hashing import digest
 from isozyme.spaces.tabnas import WIDTHS, FeedForward
 
 
@@ -46,15 +45,14 @@ def space_for(task: TableTask, layers: int = 3, widths: Sequence[int] = WIDTHS) 
     return FeedForward(shape.inputs, shape.outputs, layers, list(widths))
 
 
-class LoadedTask:
-    """A task in memory, with its columns where they are computed on.
+class LoadedTable:
+    """A table and its task in memory, with the columns where they are computed on.
 
     Random numbers are a function of the seed, the task and what `key` is asked for alone.
     """
 
     def __init__(self, task: TableTask, space: FeedForward, seed: int) -> None:
         process.fix()
-        import jax
         import jax.numpy as jnp
 
         from isozyme.evaluators.tabular.training import recipe
@@ -75,29 +73,25 @@ class LoadedTask:
         self.train = _rows(tables["train"], len(tables["train"].target))
         # As many rows in all of them, so that one executable serves all splits.
         self.held = {split: _rows(tables[split], shared) for split in SPLITS}
-        self._backend = jax.default_backend()
 
     def key(self, *parts: Any) -> Any:
-        """A key of random numbers for something that is named by `parts`."""
+        """Derives a key of random numbers for what `parts` name."""
         import jax
 
-        name = "/".join(map(str, (self._seed, self._task.data, *parts)))
-        return jax.random.key(int.from_bytes(digest(name.encode())[:4], "little"))
+        return jax.random.key(derived(self._seed, self._task.data, *parts))
 
-    def conditions(self) -> Mapping[str, Any]:
-        """Versions of libraries and data, task, sizes, seed, backend, precision, thread count."""
-        return {
-            "jax": importlib.metadata.version("jax"),
-            "jaxlib": importlib.metadata.version("jaxlib"),
-            "optax": importlib.metadata.version("optax"),
-            "data": full_name(self._task.data),
-            "task": self._task.to_json_str(),
-            "shape": self.shape,  # Initial weights are slices of the widest network's.
-            "seed": self._seed,
-            "backend": self._backend,
-            "precision": "float32",
-            "threads": process.threads(),
-        }
+    def conditions(self, version: str, split: str, **facts: Any) -> str:
+        """Writes down an evaluator's conditions on this task: versions, data, task, sizes, seed and `facts`."""
+        return conditions.written(
+            version,
+            ["optax"],
+            split=split,
+            data=full_name(self._task.data),
+            task=self._task.to_json_str(),
+            shape=self.shape,  # Initial weights are slices of the widest network's.
+            seed=self._seed,
+            **facts,
+        )
 
 
 @lru_cache(maxsize=1)

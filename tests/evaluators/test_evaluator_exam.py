@@ -38,14 +38,14 @@ def test_the_evaluator_of_networks_passes():
     [(FeatureEvaluator, FeatureGraphs), (ActivationEvaluator, Activations)],
     ids=["features", "activations"],
 )
-def test_those_of_the_benchmarks_lack_draws(evaluator, space):
+def test_those_of_the_benchmarks_evaluate_once(evaluator, space):
     """They are searched without a policy for noise, and take no notice of `Job.evaluation`: all else is sound."""
     (finding,) = examine(evaluator(), space(), ["loss"])
-    assert "draws 0 and 1 give the same metrics" in finding
+    assert "evaluations 0 and 1 give the same metrics" in finding
 
 
 class Sound:
-    """Two stages, noise from seed, split and draw; the fewest ones diverge."""
+    """Two stages, noise from seed, split and evaluation; the fewest ones diverge."""
 
     stages = 2
 
@@ -175,21 +175,25 @@ class Forgetful(Plain):
         return super().evaluate(jobs)[:1]
 
 
-class OneDraw(Plain):
+class OneEvaluation(Plain):
     def key(self, job):
         return [self.seed, SPLITS.index(job.split), *job.candidate]
 
 
-class WildDraws(Plain):
-    draws = itertools.count()
+class WildEvaluations(Plain):
+    times = itertools.count()
 
     def key(self, job):
-        return [*super().key(job), next(self.draws) if job.evaluation else 0]
+        return [*super().key(job), next(self.times) if job.evaluation else 0]
 
 
 class OneSplit(Plain):
     def key(self, job):
         return [self.seed, job.evaluation, *job.candidate]
+
+
+class Misnaming(Plain):
+    stage_metric = "early_loss"
 
 
 class HashNoise(Plain):
@@ -219,11 +223,12 @@ def test_the_sound_one_passes():
         (Irregular, "another candidate ['"),
         (Raising, "gets through all stages; the first reason: RuntimeError: out of order for good"),
         (FormMetrics, "['ones'] come from the evaluator and from the space's form"),
+        (Misnaming, "stage_metric is 'early_loss'; stage 0 gives ['short_loss']"),
         (Counting, "and after other jobs, by a copy,"),
         (Relative, "alone and {'loss': "),
         (Forgetful, "that are given together"),
-        (OneDraw, "draws 0 and 1 give the same metrics"),
-        (WildDraws, "draw 1 gives other metrics the second time"),
+        (OneEvaluation, "evaluations 0 and 1 give the same metrics"),
+        (WildEvaluations, "evaluation 1 gives other metrics the second time"),
         (OneSplit, "all metrics on search and selection are identical"),
         (HashNoise, "and in another process {"),
     ],

@@ -61,7 +61,7 @@ def test_learning_is_real(cuts, prices):
 
 
 def test_one_executable_a_task(cuts, prices):
-    """Whatever the candidate, the draw, the split and its number of repeats: nothing is compiled again."""
+    """Whatever the candidate, the evaluation, the data split and its number of repeats: nothing is compiled again."""
     for evaluator in (cuts, prices):
         score(evaluator, *(Job((a, b)) for a, b in ((0, 3), (3, 0), (2, 2))), Job((1, 2), evaluation=1))
         score(evaluator, Job((1, 2), "selection"), Job((1, 2), "final"))
@@ -69,7 +69,7 @@ def test_one_executable_a_task(cuts, prices):
 
 
 def test_numbers_are_a_function_of_seed_repeat_and_split(cuts):
-    """Not of the order of jobs, nor of the evaluator; draws, splits, seeds and candidates differ."""
+    """Not of the order of jobs, nor of the evaluator; evaluations, splits, seeds and candidates differ."""
     jobs = [Job((1, 2)), Job((1, 2), evaluation=1), Job((1, 2), "selection"), Job((1, 2), "final"), Job((2, 1))]
     first = score(cuts, *jobs)
     assert score(cuts, *jobs[::-1])[::-1] == first
@@ -81,7 +81,7 @@ def test_numbers_are_a_function_of_seed_repeat_and_split(cuts):
 
 
 def test_repeats_are_averaged(cuts):
-    """The mean over the seeds of a split; those of further draws and of the closing splits are others."""
+    """The mean over the seeds of a split; those of further evaluations and of the closing splits are others."""
     (metrics,) = score(cuts, Job((1, 1)))
     loaded, widths = cuts._loaded, SPACES["diamonds_cut"].lower((1, 1))
     losses = [

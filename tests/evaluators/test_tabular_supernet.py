@@ -11,7 +11,7 @@ from jax import lax
 from isozyme.evaluators.protocol import Supernet
 from isozyme.evaluators.tabular import TableTask, TabularSupernet, space_for
 from isozyme.evaluators.tabular.network import predict, sliced
-from isozyme.evaluators.tabular.tasks import LoadedTask
+from isozyme.evaluators.tabular.tasks import LoadedTable
 
 WIDTHS = (4, 16, 64, 96)
 NAMES = ["diamonds_cut", "diamonds_price"]
@@ -137,6 +137,6 @@ def test_everything_derives_from_seeds_and_keys():
 
 def test_shared_and_stand_alone_training_start_apart():
     """By name: the shared weights of seed 0 are not the first repeat's."""
-    loaded = LoadedTask(TASKS["diamonds_cut"], SPACES["diamonds_cut"], 0)
+    loaded = LoadedTable(TASKS["diamonds_cut"], SPACES["diamonds_cut"], 0)
     keys = [loaded.key("shared", 0), loaded.key("alone", 0), loaded.key("alone", 1)]
     assert len({jax.random.key_data(key).tobytes() for key in keys}) == 3

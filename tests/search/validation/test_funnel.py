@@ -262,10 +262,10 @@ def test_further_draws_of_an_assessment(tmp_path):
     journal.close()
 
 
-def test_seeds_of_draws_never_meet():
-    """Those of the search, of the closing splits, and of further draws of either."""
+def test_seeds_of_evaluations_never_meet():
+    """Those of the search, of the closing splits, and of further evaluations of either."""
     for search, closing in ((1, 1), (2, 4), (3, 1)):
-        taken = [set(repeats(s, draw, search, closing)) for s, draw in product(("search", "final"), range(150))]
+        taken = [set(repeats(s, number, search, closing)) for s, number in product(("search", "final"), range(150))]
         assert {len(seeds) for seeds in taken} == {search, closing}
         assert not any(one & other for one, other in combinations(taken, 2))
         assert repeats("selection", 3, search, closing) == repeats("final", 3, search, closing)
