@@ -57,25 +57,25 @@ class Result(NamedTuple):
 
 
 def _evolution(on: Course, population: int, seeds: range) -> np.ndarray:
-    within = FeasibleSpace(on.space, on.cost, on.limit)
-    vary = FeasibleOnly(cost=on.cost, limit=on.limit)
+    within = FeasibleSpace(on.space, on.limit)
+    vary = FeasibleOnly(limit=on.limit)
     make = partial(RegularizedEvolution, population, max(2, population // 4), variation=vary)
     return replay.walk(make, within, on, seeds)
 
 
 def _nsga2(on: Course, population: int, seeds: range) -> np.ndarray:
     """Learns the limit from trials."""
-    make = partial(NSGA2, population, [AtMost("parameters", on.limit)])
+    make = partial(NSGA2, population, [AtMost("parameters", on.limit.limit)])
     return replay.walk(make, on.space, on, seeds)
 
 
 def _nsga2_within(on: Course, population: int, seeds: range) -> np.ndarray:
-    make = partial(NSGA2, population, variation=FeasibleOnly(Crossover(), on.cost, on.limit))
-    return replay.walk(make, FeasibleSpace(on.space, on.cost, on.limit), on, seeds)
+    make = partial(NSGA2, population, variation=FeasibleOnly(Crossover(), on.limit))
+    return replay.walk(make, FeasibleSpace(on.space, on.limit), on, seeds)
 
 
 def _random(within: bool, on: Course, _: None, seeds: range) -> np.ndarray:
-    return replay.walk(RandomSearch, FeasibleSpace(on.space, on.cost, on.limit) if within else on.space, on, seeds)
+    return replay.walk(RandomSearch, FeasibleSpace(on.space, on.limit) if within else on.space, on, seeds)
 
 
 def _policy(kind: str, number: float, on: Course, rate: float, seeds: range) -> np.ndarray:
@@ -163,7 +163,7 @@ def describe(on: Course, known: Landscape) -> dict[str, Any]:
     best, fresh = ranked(on.quality[..., 0]), ranked(1.0 - known.fresh[..., 1, 2])
     first = next(genes for genes in best if neck(genes))
     return {
-        "networks": on.parameters.size, "feasible": len(best), "limit": int(on.limit),
+        "networks": on.parameters.size, "feasible": len(best), "limit": int(on.limit.limit),
         "unconstrained": one(on.unconstrained), "best": one(on.best), "best_fresh": one(fresh[0]),
         "bottlenecks": {
             "share": round(float(np.mean([neck(genes) for genes in np.ndindex(on.parameters.shape)])), 3),

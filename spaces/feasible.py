@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyglove as pg
 
-from isozyme.spaces.costs import Cost
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.protocol import Space
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
@@ -16,8 +16,7 @@ _TRIES = 100_000
 @pg.members(
     [
         ("space", _ANY, "Any space."),
-        ("cost", _ANY, "Of a candidate: a `Cost`, such as `ParameterCount`."),
-        ("limit", pg.typing.Float(), "The most that a candidate may cost."),
+        ("limit", pg.typing.Object(Limit), "What a candidate may cost."),
     ],
     serialization_key="isozyme.FeasibleSpace",
 )
@@ -30,21 +29,24 @@ class FeasibleSpace(pg.Object):
     """
 
     space: Any
-    cost: Any
-    limit: float
+    limit: Limit
 
-    leaves_itself = True  # See `spaces.Space`: children may cost more.
+    leaves_itself = True  # Children may cost more.
 
     def _on_bound(self) -> None:
         super()._on_bound()
         self._space: Space = self.space
-        self._cost: Cost = self.cost
-        self._limit: float = self.limit
+        self._limit: Limit = self.limit
+
+    @property
+    def wrapped(self) -> Space:
+        """The space whose candidates are limited."""
+        return self._space
 
     @property
     def references(self) -> Mapping[str, Any]:
         """Those of the space that are within the limit."""
-        return {name: one for name, one in self._space.references.items() if self._cost(one) <= self._limit}
+        return {name: one for name, one in self._space.references.items() if self._limit.allows(one)}
 
     def initial(self, rng: np.random.Generator) -> Any:
         """A feasible starting point; raises `ValueError` where none is found."""
@@ -56,10 +58,7 @@ class FeasibleSpace(pg.Object):
 
     def validate(self, candidate: Any) -> str | None:
         """The reason why a candidate is outside the space or the limit, or None. Takes anything."""
-        reason = self._space.validate(candidate)
-        if reason is None and (cost := self._cost(candidate)) > self._limit:
-            reason = f"costs {cost:.10g}, more than {self._limit:.10g}"
-        return reason
+        return self._space.validate(candidate) or self._limit.refusal(candidate)
 
     def __getattr__(self, name: str) -> Any:
         """What else the space offers."""
@@ -70,6 +69,6 @@ class FeasibleSpace(pg.Object):
     def _drawn(self, draw: Any, rng: np.random.Generator) -> Any:
         for _ in range(_TRIES):
             candidate = draw(rng)
-            if self._cost(candidate) <= self._limit:
+            if self._limit.allows(candidate):
                 return candidate
-        raise ValueError(f"none of {_TRIES:,} candidates costs at most {self._limit:.10g}")
+        raise ValueError(f"none of {_TRIES:,} candidates costs at most {self.limit.limit:.10g}")

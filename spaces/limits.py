@@ -4,26 +4,34 @@ from typing import Any
 
 import pyglove as pg
 
+from isozyme.spaces.costs import Cost
+
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 
 
 @pg.members(
     [
-        ("cost", _ANY, "(candidate) to a number: a symbolic object, so that experiments can be stored."),
+        ("cost", _ANY, "Of a candidate: a `Cost`, such as `ParameterCount`."),
         ("limit", pg.typing.Float(), "T0: the most that a candidate may cost."),
-        ("samples", pg.typing.Int(5, min_value=1), "N: draws that estimate the feasible probability, each time anew."),
-        ("exact", pg.typing.Bool(False), "Whether that probability, and draws, are exact; the cost has to allow it."),
     ],
     serialization_key="isozyme.Limit",
 )
 class Limit(pg.Object):
-    """What is feasible, as an option of `PolicyGradient`: TabNAS, Yang et al., NeurIPS 2022, arXiv 2204.07615."""
+    """What is feasible: candidates that cost no more than the limit. Spaces, variations and policies take it whole."""
 
     cost: Any
     limit: float
-    samples: int
-    exact: bool
+
+    def _on_bound(self) -> None:
+        super()._on_bound()
+        self._cost: Cost = self.cost  # Reading symbolic fields takes as long as computing a cost.
+        self._limit: float = self.limit
 
     def allows(self, candidate: Any) -> bool:
-        """Whether a candidate is feasible."""
-        return self.cost(candidate) <= self.limit
+        """Says whether a candidate is feasible."""
+        return self._cost(candidate) <= self._limit
+
+    def refusal(self, candidate: Any) -> str | None:
+        """Says why a candidate is infeasible, in one line, or None."""
+        cost = self._cost(candidate)
+        return None if cost <= self._limit else f"costs {cost:.10g}, more than {self._limit:.10g}"

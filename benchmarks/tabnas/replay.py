@@ -19,6 +19,7 @@ from isozyme.search.policy.rewards import absolute
 from isozyme.search.randomness import Streams
 from isozyme.spaces.choices import of_sizes
 from isozyme.spaces.costs import ParameterCount
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.tabnas import FeedForward
 
 TRIALS, EVALUATIONS = 1_000, 200
@@ -31,22 +32,20 @@ class Course(NamedTuple):
 
     Attributes:
       space: k widths in each of three layers.
-      cost: of its networks.
-      limit: T0, the most parameters that are feasible.
+      limit: on the parameters of its networks.
       quality: more is better, float [k, k, k, split]; a search sees the first split.
       parameters: int [k, k, k].
     """
 
     space: FeedForward
-    cost: ParameterCount
-    limit: float
+    limit: Limit
     quality: np.ndarray
     parameters: np.ndarray
 
     @property
     def feasible(self) -> np.ndarray:
         """Bool [k, k, k]."""
-        return self.parameters <= self.limit
+        return self.parameters <= self.limit.limit
 
     @property
     def best(self) -> tuple[int, ...]:
@@ -71,7 +70,7 @@ def course(known: Landscape, quality: np.ndarray) -> Course:
     """
     widths = [list(known.space.widths)] * known.space.layers
     cost = ParameterCount(widths, known.space.inputs, known.space.outputs)
-    return Course(known.space, cost, float(known.limit), quality, known.parameters)
+    return Course(known.space, Limit(cost, float(known.limit)), quality, known.parameters)
 
 
 def walk(make: Callable[[], Algorithm], space: Any, on: Course, seeds: range) -> np.ndarray:
@@ -142,10 +141,9 @@ def learn(method: Method, rate: float, on: Course, seeds: range) -> np.ndarray:
 def _step(method: Method, rate: float, on: Course) -> Callable[[Any, Any], tuple[Any, jax.Array]]:
     """(state, key) to the next state and what was tried."""
     plain = _learner(rate, on)
-    told = plain.policy.points, _settings(rate), on.cost.to_json_str(), on.limit
-    exact_draw, exact_step = learning.exact_learner(*told)
+    exact_draw, exact_step = learning.exact_learner(plain.policy.points, _settings(rate), on.limit.to_json_str())
     quality, feasible = (jnp.asarray(np.asarray(table)) for table in (on.quality[..., 0], on.feasible))
-    shaped = jnp.asarray(absolute(on.quality[..., 0], on.parameters, on.limit, method.number))
+    shaped = jnp.asarray(absolute(on.quality[..., 0], on.parameters, on.limit.limit, method.number))
 
     def step(state: learning.State, key: Any) -> tuple[learning.State, jax.Array]:
         first, second = jax.random.randint(key, (2,), 0, 2**31 - 1)

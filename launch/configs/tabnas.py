@@ -15,9 +15,11 @@ from isozyme.evaluators.tabular import TableTask, TabularEvaluator, TabularSuper
 from isozyme.launch import Budget, Experiment
 from isozyme.search import Maximize, Minimize, OneShot, RegularizedEvolution
 from isozyme.search.algorithms.feasible_only import FeasibleOnly
+from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.spaces.costs import ParameterCount
 from isozyme.spaces.feasible import FeasibleSpace
 from isozyme.spaces.limits import Limit
+from isozyme.spaces.tabnas import FeedForward
 
 WIDTHS = (8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144)  # The paper's up to 144: a step costs what the widest does.
 REFERENCE = (32, 144, 24)
@@ -67,11 +69,11 @@ def evolution() -> Experiment:
     """Trial by trial, each from scratch, at the number of trials that a one-shot search ends with."""
     task = TableTask("diamonds_cut")
     space = space_for(task, widths=WIDTHS)
-    cost, limit = _limit(space.inputs, space.outputs, 3, WIDTHS, REFERENCE)
+    limit = _limit(space, REFERENCE)
     return Experiment(
-        space=FeasibleSpace(space, cost, limit),
+        space=FeasibleSpace(space, limit),
         evaluator=TabularEvaluator(task),
-        search=RegularizedEvolution(10, 3, variation=FeasibleOnly(cost=cost, limit=limit)),
+        search=RegularizedEvolution(10, 3, variation=FeasibleOnly(limit=limit)),
         objectives=_OBJECTIVES,
         budget=Budget(100),
     )
@@ -90,23 +92,21 @@ def _one_shot(
 ) -> Experiment:
     task = TableTask(table, steps=min(steps, 1_000))
     space = space_for(task, layers, widths)
-    cost, limit = _limit(space.inputs, space.outputs, layers, widths, reference)
     return Experiment(
         space=space,
         evaluator=TabularEvaluator(task),
         search=OneShot(
             supernet=TabularSupernet(task.clone(override={"steps": steps})),
             steps=steps,
-            limit=Limit(cost, limit, exact=True),
+            limit=_limit(space, reference),
+            feasible_share=FeasibleShare(exact=True),
         ),
         objectives=_OBJECTIVES,
         budget=Budget(trials),
     )
 
 
-def _limit(
-    inputs: int, outputs: int, layers: int, widths: tuple[int, ...], reference: tuple[int, ...]
-) -> tuple[ParameterCount, float]:
-    """The cost of a network, and that of the reference."""
-    cost = ParameterCount([list(widths)] * layers, inputs, outputs)
-    return cost, float(cost([widths.index(width) for width in reference]))
+def _limit(space: FeedForward, reference: tuple[int, ...]) -> Limit:
+    """No more parameters than the reference has."""
+    cost = ParameterCount([space.widths] * space.layers, space.inputs, space.outputs)
+    return Limit(cost, cost([space.widths.index(width) for width in reference]))

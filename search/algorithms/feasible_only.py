@@ -10,9 +10,9 @@ from isozyme.search.algorithms.population import Member
 from isozyme.search.algorithms.variation import Mutation, Parent, Variation
 from isozyme.search.protocol import Proposal
 from isozyme.spaces.costs import Cost
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.protocol import Space
 
-_ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 _VARIATION: Any = pg.typing.Any(Mutation())  # pyright: ignore[reportCallIssue]
 _TRIES = 1_000
 
@@ -20,8 +20,7 @@ _TRIES = 1_000
 @pg.members(
     [
         ("variation", _VARIATION, "Makes the children."),
-        ("cost", _ANY, "Of a candidate: a `Cost`, such as `ParameterCount`."),
-        ("limit", pg.typing.Float(), "The most that a child may cost."),
+        ("limit", pg.typing.Object(Limit), "What a child may cost."),
     ],
     serialization_key="isozyme.FeasibleOnly",
 )
@@ -37,13 +36,12 @@ class FeasibleOnly(pg.Object):
     """
 
     variation: Any
-    cost: Any
-    limit: float
+    limit: Limit
 
     def _on_bound(self) -> None:
         super()._on_bound()
-        self._cost: Cost = self.cost
-        self._limit: float = self.limit
+        self._cost: Cost = self.limit.cost
+        self._limit: float = self.limit.limit
         self._vary: Variation = self.variation
 
     @property

@@ -13,6 +13,7 @@ import pyglove as pg
 from isozyme.evaluators.protocol import Supernet
 from isozyme.search.journal.checkpoint import Checkpoint
 from isozyme.search.objectives import Objective
+from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.rewards import Shaped
 from isozyme.search.policy.trellis import build_trellis
 from isozyme.search.protocol import Proposal, Trial
@@ -36,7 +37,8 @@ Listen = Callable[[int, dict[str, float]], None]
         ("warm_up", pg.typing.Float(0.25, min_value=0.0, max_value=1.0), "Share of steps before the policy learns."),
         ("learning_rate", pg.typing.Float(0.02, min_value=0.0), "Of Adam, for the policy."),
         ("momentum", pg.typing.Float(0.95, min_value=0.0, max_value=1.0), "Of the baseline, an average of rewards."),
-        ("limit", pg.typing.Object(Limit).noneable(), "Feasible candidates only: TabNAS, or exact."),
+        ("limit", pg.typing.Object(Limit).noneable(), "Proposes and learns from feasible candidates only."),
+        ("feasible_share", pg.typing.Object(FeasibleShare, default=FeasibleShare()), "How it keeps to the limit."),
         ("shaped", pg.typing.Object(Shaped).noneable(), "A reward that weighs the cost, in place of a limit."),
         ("save_every", pg.typing.Int(200, min_value=1), "Steps between checkpoints."),
     ],
@@ -55,6 +57,7 @@ class OneShot(pg.Object):
     learning_rate: float
     momentum: float
     limit: Limit | None
+    feasible_share: FeasibleShare
     shaped: Shaped | None
     save_every: int
 
@@ -110,8 +113,8 @@ class OneShot(pg.Object):
 
         if self.limit is not None:
             cost, limit = self.limit.cost, self.limit.limit
-            trellis = build_trellis(cost.tables(), limit) if self.limit.exact else None
-            return Limits(cost.tables(), limit, self.limit.samples, trellis, None)
+            trellis = build_trellis(cost.tables(), limit) if self.feasible_share.exact else None
+            return Limits(cost.tables(), limit, self.feasible_share.samples, trellis, None)
         if self.shaped is not None:
             return Limits(self.shaped.cost.tables(), self.shaped.target, 0, None, self.shaped)
         return None

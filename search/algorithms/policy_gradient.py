@@ -11,6 +11,7 @@ import pyglove as pg
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.objectives import Objective
+from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.mapo import MAPO, Exploration, Memory, Row
 from isozyme.search.policy.rewards import CostAware
 from isozyme.search.protocol import Proposal, Trial
@@ -31,6 +32,7 @@ _FEASIBLE, _OUTSIDE = 64, 4  # Batches until one is feasible, or outside of the 
         ("entropy", pg.typing.Float(0.0, min_value=0.0), "Weight of the policy's entropy beside the reward."),
         ("reward", pg.typing.Object(CostAware).noneable(), "Of metrics; None: the first objective."),
         ("limit", pg.typing.Object(Limit).noneable(), "Proposes and learns from feasible candidates only."),
+        ("feasible_share", pg.typing.Object(FeasibleShare, default=FeasibleShare()), "How it keeps to the limit."),
         ("memory", pg.typing.Object(MAPO).noneable(), "Learns from the rewarding candidates so far, too."),
     ],
     serialization_key="isozyme.PolicyGradient",
@@ -44,7 +46,7 @@ class PolicyGradient(pg.Object):
     nobody knows how probable it was; it may enter the memory.
 
     With a limit by rejection the ratio is that of the unconditional probabilities: the feasible shares of both policies
-    are estimates at best. `Limit.exact` takes the ratio of the conditional ones.
+    are estimates at best. The exact share takes the ratio of the conditional ones.
 
     A trial without a full score (a failure, a smaller budget) gets the worst reward so far.
     """
@@ -55,6 +57,7 @@ class PolicyGradient(pg.Object):
     entropy: float
     reward: CostAware | None
     limit: Limit | None
+    feasible_share: FeasibleShare
     memory: MAPO | None
 
     def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
@@ -84,9 +87,9 @@ class PolicyGradient(pg.Object):
         self._threshold = self._mapo.threshold if self._mapo else math.inf
         self._exploration = Exploration(self._policy.decisions)
         self._exact: Any = None
-        if self._limit and self._limit.exact:
-            cost = pg.to_json_str(self._limit.cost)
-            self._exact = exact_learner(points, settings, cost, self._limit.limit)
+        self._samples = self.feasible_share.samples
+        if self._limit and self.feasible_share.exact:
+            self._exact = exact_learner(points, settings, self._limit.to_json_str())
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
         """A draw from the policy: feasible where there is a limit, outside of the memory where there is one.
@@ -150,7 +153,7 @@ class PolicyGradient(pg.Object):
         if self._exact:
             self._state = self._exact[1](*told)
         elif self._limit:
-            draws, _ = self._learner.draw(self._state.logits, seed, self._limit.samples)
+            draws, _ = self._learner.draw(self._state.logits, seed, self._samples)
             feasible = [self._limit.allows(self._policy.genes(draw)) for draw in np.asarray(draws).tolist()]
             if any(feasible):
                 self._state = self._learner.reject(*told, draws, np.array(feasible))

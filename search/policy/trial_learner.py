@@ -13,6 +13,7 @@ from isozyme.search.policy import baselines, estimators, recursion, schedules
 from isozyme.search.policy.policy import Logits, Policy
 from isozyme.search.policy.trellis import build_trellis
 from isozyme.spaces.choices import Points
+from isozyme.spaces.limits import Limit
 
 
 class Settings(NamedTuple):
@@ -49,25 +50,25 @@ def learner(points: Points, settings: Settings) -> "Learner":
 
 
 @lru_cache(maxsize=64)
-def exact_learner(points: Points, settings: Settings, cost: str, limit: float) -> tuple[Any, Any]:
+def exact_learner(points: Points, settings: Settings, limit: str) -> tuple[Any, Any]:
     """Draw and step given that a candidate is feasible, with the exact feasible probability.
 
     Args:
       points: independent choices, none of them nested.
       settings: of the learner.
-      cost: the JSON of a symbolic cost that is `Tabulated` (`isozyme.spaces.costs`).
-      limit: the most that a candidate may cost.
+      limit: the JSON of a `Limit` whose cost is `Tabulated` (`isozyme.spaces.costs`).
 
     Raises:
       ValueError: the cost is none of these points', or nothing is feasible.
     """
     own = learner(points, settings)
-    trellis = build_trellis(pg.from_json_str(cost).tables(), limit)
+    within: Limit = pg.from_json_str(limit)
+    trellis = build_trellis(within.cost.tables(), within.limit)
     sizes = tuple(decision.size for decision in own.policy.decisions)
     if trellis.sizes != sizes or any(decision.parent >= 0 for decision in own.policy.decisions):
         raise ValueError(f"the exact limit takes independent choices: the space has {sizes}, the cost {trellis.sizes}")
     if not trellis.feasible:
-        raise ValueError(f"nothing costs as little as {limit:g}")
+        raise ValueError(f"nothing costs as little as {within.limit:g}")
     return own.given(partial(recursion.log_probability, trellis), partial(recursion.sample, trellis))
 
 

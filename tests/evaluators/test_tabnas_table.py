@@ -16,6 +16,7 @@ from isozyme.evaluators.protocol import Job, Status
 from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
 from isozyme.search import Maximize, PolicyGradient, RegularizedEvolution, Trial
 from isozyme.search.algorithms.feasible_only import FeasibleOnly
+from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.rewards import CostAware
 from isozyme.spaces.costs import ParameterCount
 from isozyme.spaces.feasible import FeasibleSpace
@@ -90,7 +91,7 @@ def test_the_limit_is_hard(known, on):
     assert on.quality[on.unconstrained][0] > on.quality[on.best][0]
     description = tabnas_table.describe(on, known)
     assert description["best"]["parameters"] <= description["limit"] < description["unconstrained"]["parameters"]
-    assert description["feasible"] == sum(on.cost(genes) <= on.limit for genes in np.ndindex(on.parameters.shape))
+    assert description["feasible"] == sum(on.limit.allows(genes) for genes in np.ndindex(on.parameters.shape))
 
 
 def test_shells_are_cubes():
@@ -101,7 +102,7 @@ def test_shells_are_cubes():
 
 
 SMALL = Course(
-    FeedForward(2, 1, widths=[2, 3]), ParameterCount([[2, 3]] * 3, 2), 24.0,
+    FeedForward(2, 1, widths=[2, 3]), Limit(ParameterCount([[2, 3]] * 3, 2), 24.0),
     np.random.default_rng(0).random((2, 2, 2, 3)),
     np.array([parameters(w, 2, 1) for w in itertools.product((2, 3), repeat=3)]).reshape(2, 2, 2),
 )  # fmt: skip
@@ -142,10 +143,10 @@ def test_replays_are_policy_gradients(on, kind):
 
     rate, trials = 0.1, 40
     (rows,) = replay.learn(Method(kind, -1.0), rate, on, range(5, 6))
-    reward = CostAware("absolute", "parameters", on.limit, -1.0) if kind == "absolute" else None
-    limit = Limit(on.cost, on.limit, exact=True) if kind == "exact" else None
+    reward = CostAware("absolute", "parameters", on.limit.limit, -1.0) if kind == "absolute" else None
+    limit = on.limit if kind == "exact" else None
     assert limit is None or on.feasible[tuple(rows.T)].all()
-    algorithm = PolicyGradient(rate, reward=reward, limit=limit)
+    algorithm = PolicyGradient(rate, reward=reward, limit=limit, feasible_share=FeasibleShare(exact=True))
     algorithm.setup(on.space, [Maximize("quality", 0.0)])
     for number, key in enumerate(jax.random.split(jax.random.key(5), replay.TRIALS)[:trials]):
         rng: Any = Seeds(jax.random.randint(key, (2,), 0, 2**31 - 1).tolist())
@@ -171,9 +172,9 @@ def test_walks(on):
     """Evolution within the limit stays there, finds better networks than it starts from, and can be repeated."""
 
     def make():
-        return RegularizedEvolution(10, 3, variation=FeasibleOnly(cost=on.cost, limit=on.limit))
+        return RegularizedEvolution(10, 3, variation=FeasibleOnly(limit=on.limit))
 
-    space = FeasibleSpace(on.space, on.cost, on.limit)
+    space = FeasibleSpace(on.space, on.limit)
     rows = replay.walk(make, space, on, range(10))
     assert rows.shape == (10, replay.TRIALS, 3)
     assert on.feasible[tuple(np.moveaxis(rows, -1, 0))].all()

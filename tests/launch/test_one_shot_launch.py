@@ -64,7 +64,7 @@ def experiment():
         evaluator=Sticks(),
         search=OneShot(
             supernet=Sticks(), steps=20_000, learning_rate=0.01, save_every=200,
-            limit=Limit(AdditiveCost([LENGTHS] * 3), 10.0, samples=5),
+            limit=Limit(AdditiveCost([LENGTHS] * 3), 10.0),
         ),
         objectives=[Maximize("longest", 0.0)],
         budget=Budget(10),

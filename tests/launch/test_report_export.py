@@ -15,6 +15,7 @@ from isozyme.launch.reading import RunReader
 from isozyme.launch.reports.restoring import space_of
 from isozyme.spaces.costs import ParameterCount
 from isozyme.spaces.feasible import FeasibleSpace
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.spaces.tabnas import FeedForward
 from isozyme.spaces.template import TemplateSpace
@@ -49,8 +50,7 @@ def _run_of(folder: Path, space: Any, candidate: str = "nothing") -> Path:
         FeedForward(inputs=20, outputs=5, layers=3, widths=[8, 16]),
         FeasibleSpace(
             FeedForward(inputs=4, outputs=2, layers=2, widths=[2, 3]),
-            ParameterCount([[2, 3], [2, 3]], inputs=4, outputs=2),
-            40.0,
+            Limit(ParameterCount([[2, 3], [2, 3]], inputs=4, outputs=2), 40.0),
         ),
         TemplateSpace(pg.Dict(a=pg.oneof([1, pg.floatv(0.0, 1.0)]), b=pg.permutate("xyz"), c=pg.manyof(2, [1, 2, 3]))),
     ],

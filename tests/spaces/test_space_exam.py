@@ -13,6 +13,7 @@ from isozyme.search.exam.toy_search import Points
 from isozyme.spaces.costs import ParameterCount
 from isozyme.spaces.exam import examine
 from isozyme.spaces.feasible import FeasibleSpace
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.lion import OptimizerPrograms, adamw
 from isozyme.spaces.tabnas import FeedForward
 from isozyme.spaces.template import TemplateSpace
@@ -27,7 +28,9 @@ OURS: dict[str, Any] = {
     "a tuned start": OptimizerPrograms(start=adamw(0.0075, 0.1)),
     "constants of programs": OptimizerPrograms(mutates="constants"),
     "feed-forward networks": NETWORKS,
-    "networks within a limit": FeasibleSpace(NETWORKS, ParameterCount([list(NETWORKS.widths)] * 3, 10, 2), 9_000.0),
+    "networks within a limit": FeasibleSpace(
+        NETWORKS, Limit(ParameterCount([list(NETWORKS.widths)] * 3, 10, 2), 9_000.0)
+    ),
     "a nested template": TemplateSpace(NESTED),
     "a template of two points": TemplateSpace(pg.oneof([1, 2])),
     "orders": TemplateSpace(pg.permutate([1, 2, 3, 4])),

@@ -17,11 +17,12 @@ from isozyme.search.algorithms.population import Member
 from isozyme.search.exam.toy_search import SPACE
 from isozyme.spaces.costs import AdditiveCost, ParameterCount
 from isozyme.spaces.feasible import FeasibleSpace
+from isozyme.spaces.limits import Limit
 from isozyme.spaces.template import TemplateSpace
 from isozyme.tests.search.policy.feasibility_helpers import WIDTHS
 
 COUNT = ParameterCount([WIDTHS] * 3, 1027)
-LIMIT = 41_153
+LIMIT = 41_153.0
 NETWORKS = TemplateSpace([pg.oneof(WIDTHS) for _ in range(3)])
 TOY_COUNT = ParameterCount([[2, 3, 4]] * 2, 2)
 TOY = TemplateSpace([pg.oneof([2, 3, 4]) for _ in range(2)])
@@ -33,7 +34,7 @@ def rng(*seed):
 
 def test_uniform_over_feasible_neighbours():
     """Where to go beyond: feasible-only mutation; each feasible neighbour is as likely as any other."""
-    parent, count, vary = (3, 10, 2), 20_000, FeasibleOnly(cost=COUNT, limit=LIMIT)
+    parent, count, vary = (3, 10, 2), 20_000, FeasibleOnly(limit=Limit(COUNT, LIMIT))
     neighbours = [parent[:i] + (j,) + parent[i + 1 :] for i in range(3) for j in range(20) if j != parent[i]]
     feasible = [one for one in neighbours if COUNT(one) <= LIMIT]
     assert len(feasible) < len(neighbours)
@@ -47,25 +48,25 @@ def test_uniform_over_feasible_neighbours():
 
 def test_infeasible_parents():
     """Design: from a parent beyond the limit the way goes down, until it is feasible."""
-    vary = FeasibleOnly(Mutation(), COUNT, LIMIT)
+    vary = FeasibleOnly(Mutation(), Limit(COUNT, LIMIT))
     for seed in range(100):
         child = vary(NETWORKS, [Member(0.0, 3, (19, 19, 19))], rng(seed))
         assert COUNT(child.candidate) <= LIMIT
         assert child.parents == (3,)
     with pytest.raises(ValueError, match=r"no child of 1,000 costs at most 8000; the cheapest costs 8377"):
-        FeasibleOnly(Mutation(), COUNT, 8_000)(NETWORKS, [Member(0.0, 3, (19, 19, 19))], rng(0))
+        FeasibleOnly(Mutation(), Limit(COUNT, 8_000.0))(NETWORKS, [Member(0.0, 3, (19, 19, 19))], rng(0))
 
 
 def test_alone_within_the_limit():
     """Design: where no neighbour is feasible, the parent is proposed again, which costs no evaluation."""
-    child = FeasibleOnly(Mutation(), TOY_COUNT, 15)(TOY, [Member(0.0, 5, (0, 0))], rng(0))
+    child = FeasibleOnly(Mutation(), Limit(TOY_COUNT, 15.0))(TOY, [Member(0.0, 5, (0, 0))], rng(0))
     assert (child.candidate, child.parents, child.operator) == ((0, 0), (5,), "identity")
 
 
 def test_crossover():
     """Design: any variation, with its lineage; two feasible parents have infeasible children."""
     parents = [Member(0.0, 1, (2, 0)), Member(0.0, 2, (0, 2))]
-    free, vary = Crossover(1.0, Mutation()), FeasibleOnly(Crossover(1.0, Mutation()), TOY_COUNT, 25)
+    free, vary = Crossover(1.0, Mutation()), FeasibleOnly(Crossover(1.0, Mutation()), Limit(TOY_COUNT, 25.0))
     assert vary.parents == 2
     assert any(TOY_COUNT(free(TOY, parents, rng(seed)).candidate) > 25 for seed in range(50))
     made = [vary(TOY, parents, rng(seed)) for seed in range(50)]
@@ -74,7 +75,7 @@ def test_crossover():
 
 def test_feasible_space():
     """Design: starting points have the space's distribution given that they are feasible; others are refused."""
-    space = FeasibleSpace(TOY, TOY_COUNT, 25)
+    space = FeasibleSpace(TOY, Limit(TOY_COUNT, 25.0))
     for draw in (space.initial, space.random):
         random = rng(1)
         found = Counter(draw(random) for _ in range(6_000))
@@ -84,15 +85,15 @@ def test_feasible_space():
     assert space.validate((2, 2)) == "costs 37, more than 25"
     assert space.validate((2, 9)) == TOY.validate((2, 9))
     assert (space.version, space.size, space.canonical((1, 1))) == (TOY.version, 9, TOY.canonical((1, 1)))
-    assert FeasibleSpace(SPACE, AdditiveCost([[1.0] * 16, [0.0] * 4]), 0.5).references == {}
+    assert FeasibleSpace(SPACE, Limit(AdditiveCost([[1.0] * 16, [0.0] * 4]), 0.5)).references == {}
     with pytest.raises(ValueError, match="none of 100,000 candidates costs at most 14"):
-        FeasibleSpace(TOY, TOY_COUNT, 14).initial(rng(0))
+        FeasibleSpace(TOY, Limit(TOY_COUNT, 14.0)).initial(rng(0))
 
 
 def test_search_within_the_limit():
     """Fact 10 and section 1: evolution that is never infeasible gets close to the limit, as 32-144-24 does."""
-    space: Any = FeasibleSpace(NETWORKS, COUNT, LIMIT)
-    algorithm = RegularizedEvolution(20, 5, variation=FeasibleOnly(cost=COUNT, limit=LIMIT))
+    space: Any = FeasibleSpace(NETWORKS, Limit(COUNT, LIMIT))
+    algorithm = RegularizedEvolution(20, 5, variation=FeasibleOnly(limit=Limit(COUNT, LIMIT)))
     algorithm.setup(space, [Minimize("loss", 1.0)])
     seen = []
     for number in range(500):
@@ -107,19 +108,19 @@ def test_search_within_the_limit():
 def test_exam():
     """The exam for algorithms, with a limit that shuts out the points of four bits and of none but lets the best in."""
     cost = AdditiveCost([[float(abs(point.bit_count() - 2)) for point in range(16)], [0.0] * 64])
-    variation = FeasibleOnly(cost=cost, limit=1.0)
+    variation = FeasibleOnly(limit=Limit(cost, 1.0))
     assert examine(lambda: RegularizedEvolution(20, 5, variation=variation)) == []
 
 
 def test_costs_are_symbolic():
     """Design: experiments are stored as JSON, their costs with them."""
     for cost, candidate in ((COUNT, (3, 10, 2)), (AdditiveCost([[1, 2.5], [0]]), (1, 0))):
-        variation = FeasibleOnly(Crossover(), cost, LIMIT)
-        space = FeasibleSpace(TOY, cost, LIMIT)
+        variation = FeasibleOnly(Crossover(), Limit(cost, LIMIT))
+        space = FeasibleSpace(TOY, Limit(cost, LIMIT))
         for one in (variation, space):
             again = pg.from_json_str(one.to_json_str())
             assert pg.eq(again, one)
-            assert again.cost(candidate) == cost(candidate)
+            assert again.limit.cost(candidate) == cost(candidate)
 
 
 def test_importing_takes_no_jax():

@@ -8,6 +8,7 @@ import pytest
 
 from isozyme.search import JournalError, Maximize, OneShot
 from isozyme.search.algorithms.one_shot import FILE
+from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.policy import policy_over
 from isozyme.search.policy.rewards import Shaped
 from isozyme.spaces.costs import ParameterCount
@@ -57,8 +58,8 @@ class Tabulated(pg.Object):
 
 
 def made(steps=2_500, **options):
-    limit = options.pop("limit", Limit(COUNT, LIMIT, exact=True))
-    return OneShot(supernet=Tabulated(), steps=steps, learning_rate=0.02, save_every=250, limit=limit, **options)
+    options = {"limit": Limit(COUNT, LIMIT), "feasible_share": FeasibleShare(exact=True)} | options
+    return OneShot(supernet=Tabulated(), steps=steps, learning_rate=0.02, save_every=250, **options)
 
 
 def state_of(folder):
@@ -66,13 +67,13 @@ def state_of(folder):
         return {name: file[name] for name in file.files}
 
 
-@pytest.mark.parametrize("limit", [Limit(COUNT, LIMIT, exact=True), Limit(COUNT, LIMIT, samples=5)])
-def test_it_finds_the_best_feasible_network(limit, tmp_path):
+@pytest.mark.parametrize("share", [FeasibleShare(exact=True), FeasibleShare(samples=5)])
+def test_it_finds_the_best_feasible_network(share, tmp_path):
     """tabnas.md, fact 9: a learning rate of 0.02 and 2,500 steps find 4-2; by rejection or exactly."""
-    algorithm, seen = made(limit=limit), []
+    algorithm, seen = made(feasible_share=share), []
     algorithm.learn(SPACE, 1, tmp_path, lambda step, values: seen.append((step, values)))
     assert [step for step, _ in seen] == list(range(250, 2_501, 250))
-    assert all(values["trained"] == 1.0 for _, values in seen) == limit.exact
+    assert all(values["trained"] == 1.0 for _, values in seen) == share.exact
     assert all(values["cost"] <= LIMIT for _, values in seen)
     assert seen[-1][1]["entropy"] < seen[0][1]["entropy"] == pytest.approx(2 * np.log(3))  # The warm-up ends at 625.
     algorithm.setup(SPACE, OBJECTIVES)
@@ -107,7 +108,7 @@ def test_an_infeasible_draw_changes_nothing(tmp_path):
     """tabnas.md, fact 11: weights, baseline and logits are bit-identical."""
     from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
 
-    limits = made(limit=Limit(COUNT, LIMIT, samples=5))._limits()
+    limits = made(feasible_share=FeasibleShare(samples=5))._limits()
     learner = OneShotLearner(policy_over(SPACE), Tabulated(), limits, Settings(0.02, 0.9, 200, 0), 3)
     state, skipped = learner.start(), 0
     for _ in range(60):

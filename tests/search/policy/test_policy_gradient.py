@@ -13,6 +13,7 @@ from isozyme.search.algorithms import PolicyGradient
 from isozyme.search.exam.exam import CHECKS
 from isozyme.search.exam.toy_search import SPACE as POINTS
 from isozyme.search.exam.toy_search import Points
+from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.mapo import MAPO
 from isozyme.search.policy.rewards import CostAware
 from isozyme.spaces.choices import of_sizes
@@ -28,9 +29,10 @@ SPACE = TemplateSpace(
 )
 QUALITY = (Maximize("quality", 0.0),)
 BITS = AdditiveCost([[float(point.bit_count()) for point in range(16)], [0.0, 0.0]])
+EXACT = FeasibleShare(exact=True)
 VARIANTS = {
     "rejection": lambda: PolicyGradient(limit=Limit(BITS, 3.0)),
-    "exact": lambda: PolicyGradient(limit=Limit(BITS, 3.0, exact=True)),
+    "exact": lambda: PolicyGradient(limit=Limit(BITS, 3.0), feasible_share=EXACT),
     "mapo": lambda: PolicyGradient(memory=MAPO(threshold=-1.5)),
 }
 
@@ -198,9 +200,9 @@ def test_one_compilation_serves_all_searches():
         (PolicyGradient(), TemplateSpace(pg.Dict(x=1)), "no choices"),
         (PolicyGradient(), TemplateSpace(pg.Dict(x=pg.floatv(0.0, 1.0))), "x: a policy over choices cannot"),
         (PolicyGradient(limit=Limit(BITS, 3.0), memory=MAPO(threshold=0.0)), SPACE, "do not go together"),
-        (PolicyGradient(limit=Limit(BITS, 3.0, exact=True)), SPACE, "takes independent choices"),
-        (PolicyGradient(limit=Limit(BITS, 3.0, exact=True)), Sized((8, 2)), r"the cost \(16, 2\)"),
-        (PolicyGradient(limit=Limit(AdditiveCost([[2.0] * 16, [1.0] * 2]), 2.5, exact=True)), POINTS,
+        (PolicyGradient(limit=Limit(BITS, 3.0), feasible_share=EXACT), SPACE, "takes independent choices"),
+        (PolicyGradient(limit=Limit(BITS, 3.0), feasible_share=EXACT), Sized((8, 2)), r"the cost \(16, 2\)"),
+        (PolicyGradient(limit=Limit(AdditiveCost([[2.0] * 16, [1.0] * 2]), 2.5), feasible_share=EXACT), POINTS,
          "nothing costs as little as 2.5"),
     ],
 )  # fmt: skip

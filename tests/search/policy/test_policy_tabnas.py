@@ -16,6 +16,7 @@ from isozyme.search import Maximize, Proposal, Trial
 from isozyme.search.algorithms import PolicyGradient
 from isozyme.search.policy import estimators
 from isozyme.search.policy.chain import chain_feasible_log_probability
+from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.spaces.limits import Limit
 from isozyme.spaces.template import TemplateSpace
 
@@ -205,7 +206,7 @@ def trial(number, candidate, quality, proposal=None):
 
 
 def limited(**fields):
-    algorithm = PolicyGradient(0.1, limit=Limit(toy.COST, toy.LIMIT, **fields))
+    algorithm = PolicyGradient(0.1, limit=Limit(toy.COST, toy.LIMIT), feasible_share=FeasibleShare(**fields))
     algorithm.setup(SPACE, (Maximize("quality", 0.0),))
     return algorithm
 
