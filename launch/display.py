@@ -1,6 +1,9 @@
 """What a person sees while a run goes on: a live table in a terminal, plain lines elsewhere."""
 
+import contextlib
 import time
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -16,8 +19,26 @@ from isozyme.search.protocol import Trial
 _LINE_EVERY = 5.0  # seconds
 
 
+def say(console: Console, text: str) -> None:
+    """Prints a text as it is, in lines as long as they are."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def warn(console: Console, text: str) -> None:
+    """Prints a warning."""
+    say(console, f"warning: {text}")
+
+
+@contextlib.contextmanager
+def warnings_to(console: Console) -> Iterator[None]:
+    """Prints the warnings of a block as lines of the display."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: warn(console, str(message))
+        yield
+
+
 class Display:
-    """A listener of the controller."""
+    """Shows the progress of a search: a listener of the controller."""
 
     def __init__(self, console: Console, objective: Objective, budget: Budget) -> None:
         self._console, self._objective, self._budget = console, objective, budget
@@ -42,7 +63,7 @@ class Display:
         elif time.monotonic() - self._line_at >= _LINE_EVERY or progress.trials == self._budget.trials:
             self._line_at = time.monotonic()
             line = ", ".join(f"{name} {value}" for name, value in self._rows(progress) if value)
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            say(self._console, line)
 
     def _table(self, progress: Progress) -> Any:
         table = Table(show_header=False, box=None)

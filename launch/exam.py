@@ -52,10 +52,10 @@ def _examine(config: str, patches: Sequence[str], overrides: Sequence[tuple[str,
 
     process.fix()  # Before anything imports jax.
     from isozyme.evaluators.protocol import DataUnavailable
-    from isozyme.launch import loading
+    from isozyme.launch import config_file
     from isozyme.launch.errors import UsageError
 
-    experiment = loading.load(config, patches, overrides)
+    experiment = config_file.load(config, patches, overrides)
     try:
         experiment.prepare()
     except DataUnavailable as error:

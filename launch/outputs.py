@@ -12,6 +12,8 @@ from typing import Any
 from isozyme.launch.closing import Closing
 from isozyme.launch.workdir import write
 from isozyme.search.progress.pareto import ParetoArchive
+from isozyme.search.progress.progress import Progress
+from isozyme.search.protocol import Trial
 from isozyme.search.validation.funnel import Comparison
 from isozyme.search.validation.simplification import Step
 from isozyme.spaces.protocol import Space
@@ -29,6 +31,18 @@ def write_front(folder: Path, archive: ParetoArchive) -> None:
     for trial in sorted(archive.trials, key=lambda t: first.cost(t.metrics)):
         writer.writerow([trial.number, *(trial.metrics[name] for name in names), trial.key])
     write(folder / FRONT_FILE, text.getvalue())
+
+
+class FrontFile:
+    """Rewrites `pareto.csv` whenever the front has changed: a listener of the controller."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, trial: Trial, progress: Progress) -> None:
+        """Looks whether a trial came upon the front."""
+        if progress.archive.trials[-1:] == [trial] and progress.trials > progress.restored:
+            write_front(self._folder, progress.archive)
 
 
 def write_winner(folder: Path, space: Space, closing: Closing, lineage: list[int]) -> None:

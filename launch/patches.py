@@ -64,13 +64,6 @@ def random_search(experiment: Experiment) -> dict[str, Any]:
     return {"search": RandomSearch()}
 
 
-@pg.patching.patcher([])
-def constants_only(experiment: Experiment) -> Callable[..., Any]:
-    """The Lion paper's baseline: tunes the constants of the start, AdamW, and leaves its statements alone."""
-    del experiment
-    return on_key("mutates", lambda _: "constants")
-
-
 @pg.patching.patcher([("count", pg.typing.Int(min_value=1))])
 def repeats(experiment: Experiment, count: int) -> Callable[..., Any]:
     """Sets the number of seeds of every evaluation."""

@@ -107,7 +107,7 @@ def _report(options: Any, overrides: Sequence[tuple[str, str]]) -> None:
     """Carries a command out."""
     from isozyme.launch.errors import UsageError
     from isozyme.launch.reading import RunReader
-    from isozyme.launch.reports import equivalents, export, history, listing, page, single
+    from isozyme.launch.reports import equivalents, exporting, history, listing, page, single
     from isozyme.search.journal.database import JournalError
 
     try:
@@ -130,7 +130,7 @@ def _report(options: Any, overrides: Sequence[tuple[str, str]]) -> None:
             case "history":
                 history.show(reader, options.chart, options.jsonl)
             case "export":
-                export.export(reader, options.trial, options.to, options.config, options.patch, overrides)
+                exporting.export(reader, options.trial, options.to, options.config, options.patch, overrides)
             case "html":
                 page.write(reader, options.to or Path(f"{reader.name}.html"))
     except JournalError as error:

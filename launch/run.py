@@ -77,13 +77,14 @@ def _run(options: Options) -> int:
     process.fix()  # Before anything imports jax.
     from isozyme.evaluators.protocol import DataUnavailable
     from isozyme.hashing.stores import StoreError, open_store
-    from isozyme.launch import loading, session, workdir
+    from isozyme.launch import config_file, session, workdir
     from isozyme.launch.errors import UsageError
     from isozyme.launch.interruption import Interruption
+    from isozyme.launch.where import Where
     from isozyme.search.executors.protocol import SetupFailed
     from isozyme.search.journal.database import JournalError, no_room
 
-    experiment = loading.load(options.config, options.patches, options.overrides)
+    experiment = config_file.load(options.config, options.patches, options.overrides)
     interruption = Interruption()
     interruption.install()
     folder = Path(options.workdir) if options.workdir else _default_folder(options.config)
@@ -92,8 +93,8 @@ def _run(options: Options) -> int:
         store = open_store(options.store) if options.store is not None else None
         experiment.prepare()
         notes = workdir.enter(folder, experiment)
-        where = session.Where(
-            loading.split_variant(options.config)[0],
+        where = Where(
+            config_file.split_variant(options.config)[0],
             folder,
             _workers(options, experiment),
             options.address,
@@ -119,7 +120,7 @@ def _workers(options: Options, experiment: Any) -> int:
 
 
 def _default_folder(config: str) -> Path:
-    from isozyme.launch.loading import split_variant
+    from isozyme.launch.config_file import split_variant
 
     path, variant = split_variant(config)
     return Path("runs") / (path.stem if variant == "experiment" else f"{path.stem}-{variant}")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from isozyme.evaluators.protocol import SPLITS, Outcome
 from isozyme.launch.closing import Closing
+from isozyme.launch.display import say
 from isozyme.launch.experiment import Experiment
 from isozyme.search.accounting.bill import Cost, lines
 from isozyme.search.progress.progress import Progress
@@ -29,7 +30,7 @@ def show(
     """Prints the summary of a finished run."""
     hits = sum(progress.hits.values())
     console.rule("finished")
-    _print(
+    say(
         console,
         f"{progress.trials} trials, {progress.unique} evaluated, {hits} spared "
         f"({', '.join(f'{progress.hits[name]} {what}' for name, what in _HITS.items())}), "
@@ -37,39 +38,37 @@ def show(
     )
     audit = progress.audit
     if experiment.equivalence.audits:
-        _print(
+        say(
             console,
             f"audit: {audit.audited} twins evaluated all the same, {audit.collisions} of them unlike their owner "
             f"(largest difference {audit.worst:.2g}); {audit.splits} behaviours scored exactly as an earlier one",
         )
     failures = ", ".join(f"{n} {status}" for status, n in sorted(progress.statuses.items()) if status != "ok")
-    _print(
-        console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv"
-    )
+    say(console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv")
     for line in _operators(progress):
-        _print(console, line)
+        say(console, line)
     for line in [*(lines(cost) if cost is not None else ()), *remarks]:
-        _print(console, line)
+        say(console, line)
     if closing is None:
-        _print(console, "no trial was scored, so there is no winner; look at the reasons above")
+        say(console, "no trial was scored, so there is no winner; look at the reasons above")
     else:
         _show_funnel(console, experiment, closing)
         _show_winner(console, experiment, folder, closing)
-    _print(console, "\nnext:")
+    say(console, "\nnext:")
     for command in (
         f"tensorboard --logdir {folder.parent}",
         f"python launch/report.py front {folder}",
         f"python launch/report.py trials {folder} --jsonl",
     ):
-        _print(console, f"  {command}")
-    _print(console, f"  the same command with --config.budget.trials={2 * progress.trials} goes on from here")
+        say(console, f"  {command}")
+    say(console, f"  the same command with --config.budget.trials={2 * progress.trials} goes on from here")
 
 
 def _show_funnel(console: Console, experiment: Experiment, closing: Closing) -> None:
     """What the finalists came to on each rung."""
     guiding = experiment.objectives[0]
     for one in closing.comparisons:
-        _print(
+        say(
             console,
             f"\nfunnel, rung {one.rung}: {guiding.metric} over that of the best tuned baseline, {one.baseline} "
             f"({guiding.sign * one.cost:.4f}); {one.draws} paired draws, intervals of confidence {one.confidence:g}",
@@ -79,27 +78,25 @@ def _show_funnel(console: Console, experiment: Experiment, closing: Closing) -> 
             table.add_row(str(verdict.trial), verdict.tuning, *map(_share, verdict.difference), _passed(verdict))
         console.print(table)
     if closing.comparisons and best(closing.comparisons) is None:
-        _print(console, "nothing beat the tuned baseline; the winner is the best of them on the selection split")
+        say(console, "nothing beat the tuned baseline; the winner is the best of them on the selection split")
 
 
 def _show_winner(console: Console, experiment: Experiment, folder: Path, closing: Closing) -> None:
     """The candidate as found and as simplified, beside the references."""
     space, winner = experiment.space, closing.winner
     where = f"as found in {folder}/best/raw/" if closing.steps else f"also in {folder}/best/"
-    _print(console, f"\nwinner: trial {winner.number}, {where}\n")
-    _print(console, space.to_source(winner.candidate))
+    say(console, f"\nwinner: trial {winner.number}, {where}\n")
+    say(console, space.to_source(winner.candidate))
     if closing.steps:
         taken = [step for step in closing.steps if step.accepted]
-        _print(
-            console, f"simplified: {len(taken)} of {len(closing.steps)} steps taken, all in best/simplification.jsonl"
-        )
+        say(console, f"simplified: {len(taken)} of {len(closing.steps)} steps taken, all in best/simplification.jsonl")
         for step in taken:
-            _print(console, f"  {step.description}: {step.evidence}")
-        _print(console, f"\nsimplified, also in {folder}/best/\n")
-        _print(console, space.to_source(closing.candidate))
+            say(console, f"  {step.description}: {step.evidence}")
+        say(console, f"\nsimplified, also in {folder}/best/\n")
+        say(console, space.to_source(closing.candidate))
     console.print(_table(experiment, closing))
-    _print(console, "references have their published constants; on selection and final, seeds are fresh, and only")
-    _print(console, "final took no part in what was chosen")
+    say(console, "references have their published constants; on selection and final, seeds are fresh, and only")
+    say(console, "final took no part in what was chosen")
 
 
 def _operators(progress: Progress) -> list[str]:
@@ -134,7 +131,3 @@ def _passed(verdict: Verdict) -> str:
 
 def _share(value: float) -> str:
     return f"{value:+.2%}" if math.isfinite(value) else "failed"
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from isozyme.launch.bill import Bill
 from isozyme.launch.closing import Closing
 from isozyme.launch.experiment import Experiment
+from isozyme.launch.meter import Meter
 from isozyme.launch.overrides import paths
 from isozyme.launch.reading.card import export_command
 from isozyme.search.accounting.bill import scalars
@@ -29,8 +29,8 @@ _NOT_IN_TAGS = re.compile(r"[^\w./-]+")
 class TensorBoardWriter:
     """A listener of the controller; steps are trial numbers."""
 
-    def __init__(self, folder: Path, experiment: Experiment, bill: Bill) -> None:
-        self._folder, self._experiment, self._bill = folder, experiment, bill
+    def __init__(self, folder: Path, experiment: Experiment, meter: Meter) -> None:
+        self._folder, self._experiment, self._meter = folder, experiment, meter
         self._writer: Any = None  # Made with the first new trial: a session without any leaves no file.
         self._scalars_at = self._picture_at = 0.0
         self._pictured: list[int] = []
@@ -133,7 +133,7 @@ class TensorBoardWriter:
             values |= {f"best/{name}": value for name, value in sorted(progress.best.metrics.items())}
         for name, tally in sorted(progress.operators.tallies.items()):
             values |= {f"operators/{name}/proposals": tally.proposals, f"operators/{name}/better": tally.improvements}
-        cost = self._bill.cost(progress)
+        cost = self._meter.cost(progress)
         if cost is not None:
             values |= scalars(cost, self._best_score(progress))
         for name, value in values.items():

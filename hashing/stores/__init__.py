@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from isozyme.hashing.stores.entry import Entry
-from isozyme.hashing.stores.errors import StoreError, StoreUnavailable, check_url, shown
+from isozyme.hashing.stores.refusals import StoreError, StoreUnavailable, check_url, shown
 
 __all__ = ["Entry", "Store", "StoreError", "StoreUnavailable", "open_store"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from isozyme.hashing.stores.entry import FORMAT, Entry, Reader, Row, chunks, to_row
-from isozyme.hashing.stores.errors import cannot_open, no_driver, other_format, shown, unavailable
+from isozyme.hashing.stores.refusals import cannot_open, no_driver, other_format, shown, unavailable
 
 if TYPE_CHECKING:
     import psycopg

@@ -6,7 +6,7 @@ A string holds the rank, the digest in hex and the text, with spaces between.
 from collections.abc import Mapping, Sequence
 
 from isozyme.hashing.stores.entry import FORMAT, Entry, Reader, Row, chunks, to_row
-from isozyme.hashing.stores.errors import cannot_open, no_driver, other_format, shown, unavailable
+from isozyme.hashing.stores.refusals import cannot_open, no_driver, other_format, shown, unavailable
 
 _PREFIX = "isozyme:entry:"
 _FORMAT_KEY = "isozyme:format"

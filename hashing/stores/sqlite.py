@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from isozyme.hashing.stores.entry import FORMAT, Entry, Reader, Row, chunks, to_row
-from isozyme.hashing.stores.errors import cannot_open, other_format, unavailable
+from isozyme.hashing.stores.refusals import cannot_open, other_format, unavailable
 
 _BUSY_SECONDS = 10.0
 _KEYS = 500  # in one query; older SQLite takes up to 999 values

@@ -1,9 +1,13 @@
 """Symbolic discovery of optimizers (Lion, Chen et al. 2023, arXiv 2302.06675)."""
 
+from collections.abc import Callable
 from typing import Any
+
+import pyglove as pg
 
 from isozyme.evaluators.optimizer import OptimizerEvaluator, Task
 from isozyme.launch import Budget, Experiment
+from isozyme.launch.patches import on_key
 from isozyme.search import (
     NSGA2,
     Funnel,
@@ -75,6 +79,13 @@ def smoke() -> Experiment:
     Loss 0.16 of AdamW falls to 0.08, on the final split to 0.07.
     """
     return _experiment(OptimizerEvaluator([_perceptron()]), RegularizedEvolution(20, 5), Budget(100))
+
+
+@pg.patching.patcher([])
+def constants_only(experiment: Experiment) -> Callable[..., Any]:
+    """Makes the paper's baseline: tunes the constants of the start, AdamW, and leaves its statements alone."""
+    del experiment
+    return on_key("mutates", lambda _: "constants")
 
 
 def _at_scale(search: RegularizedEvolution, start: str, finalists: int) -> Experiment:

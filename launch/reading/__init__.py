@@ -3,6 +3,6 @@
 from isozyme.launch.reading.card import Card
 from isozyme.launch.reading.columns import Columns
 from isozyme.launch.reading.fronts import Hypervolume, Stay
-from isozyme.launch.reading.run import RunReader
+from isozyme.launch.reading.reader import RunReader
 
 __all__ = ["Card", "Columns", "Hypervolume", "RunReader", "Stay"]

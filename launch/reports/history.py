@@ -1,7 +1,8 @@
 """How a run went, from its journal: what was found and spared in each part of it, and where the time went."""
 
 import json
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,6 @@ from isozyme.search.objectives import Objective
 from isozyme.search.validation.meta_validation import Look, in_words, looks, rounds
 
 _PARTS = 20
-_REDUNDANT = ("length", "live_length")  # Metrics of form of programs.
 
 
 class Part(NamedTuple):
@@ -26,7 +26,7 @@ class Part(NamedTuple):
       hits: trials by what spared their evaluation.
       evaluated: trials that own their behaviour.
       failed: of those, how many have no full score.
-      redundant: mean share of statements without effect, where candidates have lengths.
+      form: means over the scored trials of what the space says of how candidates are written.
       cpu_seconds: of evaluation.
     """
 
@@ -35,7 +35,7 @@ class Part(NamedTuple):
     hits: Counter[str]
     evaluated: int
     failed: int
-    redundant: float | None
+    form: dict[str, float]
     cpu_seconds: float
 
 
@@ -62,17 +62,26 @@ def parts(trials: Iterable[Any], objective: Objective, count: int) -> list[Part]
 
 def _part(trials: Sequence[Any], best: float | None) -> Part:
     owners = [t for t in trials if t.owns and t.hit is None]
-    forms = [t.metrics for t in trials if t.metrics.get(_REDUNDANT[0]) and _REDUNDANT[1] in t.metrics]
-    redundant = [1.0 - form[_REDUNDANT[1]] / form[_REDUNDANT[0]] for form in forms]
     return Part(
         trials[-1].number + 1,
         best,
         Counter(t.hit for t in trials if t.hit is not None),
         len(owners),
         sum(t.status != "ok" for t in owners),
-        sum(redundant) / len(redundant) if redundant else None,
+        _form(t for t in trials if t.status == "ok"),
         sum(t.cpu_seconds for t in trials if t.evaluated),
     )
+
+
+def _form(scored: Iterable[Any]) -> dict[str, float]:
+    """Mean of each metric that no stage has measured: those are of form."""
+    values = defaultdict[str, list[float]](list)
+    for trial in scored:
+        measured = set().union(*trial.stages)
+        for name, value in trial.metrics.items():
+            if name not in measured:
+                values[name].append(value)
+    return {name: sum(some) / len(some) for name, some in values.items()}
 
 
 def show(reader: RunReader, chart: Path | None, jsonl: bool) -> None:
@@ -106,26 +115,30 @@ def show(reader: RunReader, chart: Path | None, jsonl: bool) -> None:
             raise UsageError(f"--chart={chart}: {type_and_first_line(error)}") from error
 
 
-def headings(objective: Objective) -> tuple[str, ...]:
-    """Of the table of parts."""
-    return ("trials", f"best {objective.metric}", "hits", "evaluated", "not scored", "redundant", "CPU s")
+def headings(run: Sequence[Part], objective: Objective) -> tuple[str, ...]:
+    """Returns the headings of the table of parts."""
+    return ("trials", f"best {objective.metric}", "hits", "evaluated", "not scored", *_form_names(run), "CPU s")
+
+
+def _form_names(run: Sequence[Part]) -> list[str]:
+    return list(dict.fromkeys(name for part in run for name in part.form))
 
 
 def table_rows(run: Sequence[Part]) -> Iterator[tuple[str, ...]]:
     """Cells for each part."""
-    first = 0
+    first, names = 0, _form_names(run)
     for part in run:
         length, first = part.trials - first, part.trials
         hits = f"{sum(part.hits.values()) / length:.1%}"
         best = "–" if part.best is None else f"{part.best:.4f}"
-        redundant = "–" if part.redundant is None else f"{part.redundant:.1%}"
-        yield str(part.trials), best, hits, str(part.evaluated), str(part.failed), redundant, f"{part.cpu_seconds:.0f}"
+        form = [printing.number(part.form.get(name)) for name in names]
+        yield str(part.trials), best, hits, str(part.evaluated), str(part.failed), *form, f"{part.cpu_seconds:.0f}"
 
 
 def _print(
     run: list[Part], seen: list[Look], tasks: int, objective: Objective, sessions: list[tuple[float, float, str]]
 ) -> None:
-    table = printing.table(*headings(objective))
+    table = printing.table(*headings(run, objective))
     for cells in table_rows(run):
         printing.row(table, *cells)
     printing.say_table(table)
@@ -142,25 +155,49 @@ def _print(
 
 
 def draw(run: list[Part], seen: list[Look], tasks: int, objective: Objective) -> Any:
-    """A figure: the best score, what was spared, and the looks at other tasks, against trials."""
+    """Returns a figure: the best score, what was spared, form and the looks at other tasks, against trials."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12.0, 3.6), layout="constrained")
-    score, spared, *others = figure.subplots(1, 3 if seen else 2)
-    ends = [part.trials for part in run]
-    score.plot(ends, [part.best for part in run], marker="o", markersize=3)
-    score.set(xlabel="trials", ylabel=printing.escaped(f"best {objective.metric}"), title="in the search")
-    lengths = [b - a for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-    spared.plot(ends, [sum(p.hits.values()) / n for p, n in zip(run, lengths, strict=True)], label="hits")
-    if all(part.redundant is not None for part in run):
-        spared.plot(ends, [part.redundant for part in run], label="statements without effect")
-    spared.set(xlabel="trials", ylabel="share", ylim=(0, 1), title="spared")
-    spared.legend()
-    for axes in others:
-        _draw_looks(axes, seen, tasks)
-    for axes in (score, spared, *others):
+    panels = [lambda axes: _draw_best(axes, run, objective), lambda axes: _draw_hits(axes, run)]
+    if _form_names(run):
+        panels.append(lambda axes: _draw_form(axes, run))
+    if seen:
+        panels.append(lambda axes: _draw_looks(axes, seen, tasks))
+    figure = Figure(figsize=(4.0 * len(panels), 3.6), layout="constrained")
+    for axes, draw_panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        draw_panel(axes)
+        axes.set_xlabel("trials")
         axes.grid(alpha=0.3)
     return figure
+
+
+def _ends(run: Sequence[Part]) -> list[int]:
+    return [part.trials for part in run]
+
+
+def _draw_best(axes: Any, run: Sequence[Part], objective: Objective) -> None:
+    axes.plot(_ends(run), [part.best for part in run], marker="o", markersize=3)
+    axes.set(ylabel=printing.escaped(f"best {objective.metric}"), title="in the search")
+
+
+def _draw_hits(axes: Any, run: Sequence[Part]) -> None:
+    ends = _ends(run)
+    lengths = [b - a for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    axes.plot(ends, [sum(p.hits.values()) / n for p, n in zip(run, lengths, strict=True)])
+    axes.set(ylabel="share of trials", ylim=(0, 1), title="hits")
+
+
+def _draw_form(axes: Any, run: Sequence[Part]) -> None:
+    for name in _form_names(run):
+        values = [part.form.get(name, math.nan) for part in run]
+        largest = max(abs(value) for value in values if not math.isnan(value))
+        axes.plot(
+            _ends(run),
+            [value / (largest or 1.0) for value in values],
+            label=printing.escaped(f"{name} (of {largest:.3g})"),
+        )
+    axes.legend()
+    axes.set(ylabel="share of the largest mean", title="form")
 
 
 def _draw_looks(axes: Any, seen: list[Look], tasks: int) -> None:
@@ -168,4 +205,4 @@ def _draw_looks(axes: Any, seen: list[Look], tasks: int) -> None:
     means = rounds(seen, tasks)
     axes.plot([look.trials for look in seen[len(seen) - len(means) :]], means, label=f"mean of {tasks} tasks")
     axes.legend()
-    axes.set(xlabel="trials", ylabel="less is better; 0: the reference", title="the incumbent on other tasks")
+    axes.set(ylabel="less is better; 0: the reference", title="the incumbent on other tasks")

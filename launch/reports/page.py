@@ -164,8 +164,8 @@ def _history(body: Element, reader: RunReader) -> None:
     _add(body, "h2", "History")
     tasks = len((reader.identity.get("meta_validation") or {"evaluators": []})["evaluators"])
     figure = image(lambda: history.draw(parts, seen, tasks, objective))
-    _chart(body, figure, f"Best {objective.metric}, what was spared, and looks at other tasks, against trials.")
-    _table(body, history.headings(objective), history.table_rows(parts))
+    _chart(body, figure, f"Best {objective.metric}, hits, form, and looks at other tasks, against trials.")
+    _table(body, history.headings(parts, objective), history.table_rows(parts))
 
 
 def _add(parent: Element, tag: str, text: str) -> None:

@@ -38,9 +38,9 @@ def space_of(
     recorded = reader.identity.get("space")
     if config is None:
         return _restored(reader, recorded)
-    from isozyme.launch import loading
+    from isozyme.launch import config_file
 
-    space = loading.load(config, patches, overrides).space
+    space = config_file.load(config, patches, overrides).space
     if json.loads(json.dumps(space.to_json())) != recorded:
         raise UsageError(
             f"--config={config}: its space is not that of {reader.folder}; give the config, patches and overrides "

@@ -72,7 +72,7 @@ def test_thread_count_and_cache_are_set_before_jax(tmp_path: Path) -> None:
     config.write_text(
         f"""
 import json, os, sys
-from isozyme.launch import loading
+from isozyme.launch import config_file
 
 def experiment():
     names = ("XLA_FLAGS", "OMP_NUM_THREADS", "NPROC")

@@ -20,7 +20,7 @@ import pytest
 from launch_helpers import REPORT, environment, jsonl, launch
 from pages import PAGES, ROOT, blocks, commands, name, prose, write_files
 
-from isozyme.launch import loading
+from isozyme.launch import config_file
 from isozyme.launch.run import _parse
 
 FRAGMENTS = {
@@ -89,7 +89,7 @@ def check_run(words, folder, run_folder):
     words = [f"{ROOT}/{word}" if word.startswith("launch/") else word for word in words]
     options = _parse(words)
     assert options is not None
-    loading.load(options.config, options.patches, options.overrides)
+    config_file.load(options.config, options.patches, options.overrides)
 
 
 def check_report(words, folder, run_folder):

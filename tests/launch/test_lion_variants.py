@@ -12,7 +12,7 @@ from launch_helpers import LION
 
 from isozyme.benchmarks import lion_baselines, meta_overfitting
 from isozyme.benchmarks.lion import searches
-from isozyme.launch import Experiment, loading
+from isozyme.launch import Experiment, config_file
 from isozyme.launch.errors import UsageError
 from isozyme.launch.overrides import paths
 from isozyme.launch.patches import patch
@@ -28,7 +28,7 @@ VARIANTS = ("experiment", "laptop", "beyond_constants", "pareto", "demo", "smoke
 def small() -> Experiment:
     """The smoke run on a task of 20 steps."""
     overrides = [("evaluator.repeats", "1"), ("search.population_size", "10"), ("hurdle", "None")]
-    return loading.load(f"{LION}:smoke", ["cheaper?factor=10"], overrides)
+    return config_file.load(f"{LION}:smoke", ["cheaper?factor=10"], overrides)
 
 
 @pytest.fixture(scope="module")
@@ -51,30 +51,31 @@ def changed(one: Experiment, other: Experiment) -> set[str]:
 
 def test_the_experiment_is_like_the_papers() -> None:
     """lion.md, section 6: population 1,000 of AdamW, tournaments of 2, 300,000 programs (must show 1)."""
-    experiment = loading.load(str(LION), [], [])
+    experiment = config_file.load(str(LION), [], [])
     search = experiment.search
     assert (search.population_size, search.tournament_size, experiment.budget.trials) == (1000, 2, 300_000)
     assert experiment.space.initial(None) == NAMED["adamw"]
-    assert loading.load(f"{LION}:laptop", [], []).budget.trials == 300_000
+    assert config_file.load(f"{LION}:laptop", [], []).budget.trials == 300_000
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_constants_only_is_one_flag_away(variant: str) -> None:
     """Deliverable 8: the patch turns every variant into the baseline, and changes nothing else."""
-    experiment = loading.load(f"{LION}:{variant}", [], [])
+    experiment = config_file.load(f"{LION}:{variant}", [], [])
     assert changed(experiment, patch(experiment, "constants_only")) == {"space.mutates"}
 
 
 def test_constants_only_fits_no_other_space() -> None:
-    """A patch that changes nothing says so."""
-    tabnas = loading.load(str(LION.with_name("tabnas.py")), [], [])
+    """A patch that changes nothing says so; Lion's own patch is known once its config is."""
+    config_file.load(str(LION), [], [])
+    tabnas = config_file.load(str(LION.with_name("tabnas.py")), [], [])
     with pytest.raises(UsageError, match=r"constants_only.*fits"):
         patch(tabnas, "constants_only")
 
 
 def test_baselines_differ_from_the_search_in_one_thing() -> None:
     """Deliverable 8: constants, random programs, no cache; the evaluator, which all of them share, stays."""
-    base = loading.load(f"{LION}:laptop", [], [])
+    base = config_file.load(f"{LION}:laptop", [], [])
     differences = {name: changed(base, make(base)) for name, make in lion_baselines.METHODS.items()}
     assert differences.pop("search") == set()
     assert differences.pop("constants of AdamW") == {"space.mutates"}
@@ -119,7 +120,7 @@ def test_the_cache_saves_evaluations_alone(small: Experiment, executor: InProces
 
 def test_several_objectives(small: Experiment, executor: InProcessExecutor) -> None:
     """Deliverable 7: loss, live length and state bytes span a front, of programs none of which beats another in all."""
-    search = loading.load(f"{LION}:pareto", [], [("search.population_size", "10")]).search
+    search = config_file.load(f"{LION}:pareto", [], [("search.population_size", "10")]).search
     assert isinstance(search, NSGA2)
     experiment: Any = small.clone(deep=True)
     experiment.rebind(search=search)

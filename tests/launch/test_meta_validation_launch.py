@@ -71,6 +71,7 @@ def test_history(watched: Path, tmp_path: Path) -> None:
     assert sum(sum(part["hits"].values()) for part in parts) == TRIALS - owners
     bests = [part["best"] for part in parts]
     assert bests == sorted(bests, reverse=True)
+    assert parts[0]["form"].keys() == {"length", "live_length", "state_bytes"}  # What the space says of its programs.
     chart = tmp_path / "history.svg"
     text = report("history", str(watched), f"--chart={chart}").out
     assert "evaluation" in text

@@ -8,7 +8,7 @@ import pyglove as pg
 import pytest
 from launch_helpers import LION
 
-from isozyme.launch import loading
+from isozyme.launch import config_file
 from isozyme.launch.errors import UsageError
 from isozyme.launch.experiment import Experiment
 from isozyme.launch.overrides import override, paths
@@ -19,7 +19,7 @@ from isozyme.search import RandomSearch, RegularizedEvolution
 @pytest.fixture
 def experiment() -> Experiment:
     """Three tasks."""
-    return loading.load(str(LION), [], [])
+    return config_file.load(str(LION), [], [])
 
 
 @pg.patching.patcher([("steps", pg.typing.Int(min_value=1))])
@@ -192,8 +192,8 @@ def test_what_pyglove_does_alone(experiment: Experiment) -> None:
 def test_order_matters(experiment: Experiment) -> None:
     """pyglove_patches.md section 6, fact 1 (row 7): patches apply in the order of the command line."""
     texts = ["tests_set_steps?steps=100", "cheaper?factor=4"]
-    first = loading.load(str(LION), texts, [])
-    second = loading.load(str(LION), texts[::-1], [])
+    first = config_file.load(str(LION), texts, [])
+    second = config_file.load(str(LION), texts[::-1], [])
     assert [task.steps for task in first.evaluator.tasks] == [25, 25, 25]
     assert [task.steps for task in second.evaluator.tasks] == [100, 100, 100]
     assert experiment.evaluator.tasks[0].steps not in (25, 100)
@@ -201,7 +201,7 @@ def test_order_matters(experiment: Experiment) -> None:
 
 def test_overrides_come_after_patches() -> None:
     """What is written for one field beats a rule."""
-    loaded = loading.load(str(LION), ["cheaper?factor=4"], [("evaluator.tasks[0].steps", "7")])
+    loaded = config_file.load(str(LION), ["cheaper?factor=4"], [("evaluator.tasks[0].steps", "7")])
     assert loaded.evaluator.tasks[0].steps == 7
     assert loaded.evaluator.tasks[2].steps == 25
 
@@ -229,7 +229,7 @@ def test_a_config_file_may_bring_its_own_patch(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import pyglove as pg
-from isozyme.launch import loading
+from isozyme.launch import config_file
 from isozyme.launch.patches import on_key
 
 @pg.patching.patcher([("size", pg.typing.Int(min_value=1))])
@@ -237,14 +237,14 @@ def tests_wider(experiment, size):
     return on_key("hidden", lambda _: [size])
 
 def experiment():
-    return loading.load({str(LION)!r}, [], [])
+    return config_file.load({str(LION)!r}, [], [])
 
 def quick():
-    return loading.load({str(LION) + ":smoke"!r}, [], [])
+    return config_file.load({str(LION) + ":smoke"!r}, [], [])
 """
     )
     for variant in ("", ":quick", ":experiment"):
-        loaded = loading.load(f"{config}{variant}", ["tests_wider?size=48"], [])
+        loaded = config_file.load(f"{config}{variant}", ["tests_wider?size=48"], [])
         assert loaded.evaluator.tasks[0].sizes.hidden == [48]
 
 

@@ -157,7 +157,7 @@ def test_the_page_of_a_real_run(finished: Finished, tmp_path: Path, capsys: pyte
         assert not card["diff"] or f"{card['diff']}\n" in page.pres
         assert card["export"] in page.pres
     assert page.text.count("made by") >= 1 + len(front)
-    assert "redundant" in page.text
+    assert "live_length" in page.text
     assert not list(finished.folder.glob("*.html"))
 
 

@@ -20,7 +20,7 @@ _SEEN_EVERY = 2.0  # seconds
 _HOUR = 3600.0  # seconds
 
 
-class Bill:
+class Meter:
     """A listener of the controller that keeps the journal's record of sessions.
 
     A session is recorded from its first new trial on: one that only prints the summary of a finished run costs nothing
