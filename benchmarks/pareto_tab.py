@@ -25,7 +25,7 @@ from rich.table import Table
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.journal.journal import Journal
-from isozyme.search.protocol import Trial
+from isozyme.search.protocol import Effort, Keys, Proposal, Trial
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "launch"))
 import browser  # pyright: ignore[reportMissingImports]
@@ -93,11 +93,19 @@ def trials(first: int, count: int, rng: np.random.Generator) -> Iterator[Trial]:
         metrics = {"loss": float(loss[i]), "length": float(length[i]), "accuracy": float(accuracy[i])} if ok else {}
         reason = None if ok else f"loss/{('digits', 'letters', 'text')[number % 3]} is nan"
         text = "\n".join(f"    u = {name}(u, {loss[i]:.6f})" for name in ("scale", "add", "clip", "decay") * 4)
+        key = f"{number:016x}"
         yield Trial(
-            number, text, (number // 2,) if number else (), Status(str(kinds[i])), reason, metrics,
-            f"{number:016x}", f"{number:016x}", None, None, 0.1, 1e9 + 0.05 * number, "mutate",
-            (metrics,), (0.1,), cpu_seconds=0.1, attempts=1, worker="worker-0",
-        )  # fmt: skip
+            number,
+            Proposal(text, (number // 2,) if number else (), "mutate"),
+            Status(str(kinds[i])),
+            reason,
+            metrics,
+            keys=Keys(key, key),
+            effort=Effort(0.1, 0.1, attempts=1, worker="worker-0"),
+            finished=1e9 + 0.05 * number,
+            stages=(metrics,),
+            stage_seconds=(0.1,),
+        )
 
 
 def write(folder: Path, count: int) -> None:

@@ -58,7 +58,8 @@ def close(
       others: finalists besides the best of the search, such as those that did best on tasks it never saw.
     """
     best_of_search = progress.leaders[: experiment.finalists]
-    finalists = [*best_of_search, *(t for t in others if t.key not in {leader.key for leader in best_of_search})]
+    known = {leader.keys.behaviour for leader in best_of_search}
+    finalists = [*best_of_search, *(trial for trial in others if trial.keys.behaviour not in known)]
     if not finalists:
         return None
     comparisons: Sequence[Comparison] = ()

@@ -29,7 +29,7 @@ def write_front(folder: Path, archive: ParetoArchive) -> None:
     writer.writerow(["trial", *names, "key"])
     first = archive.objectives[0]
     for trial in sorted(archive.trials, key=lambda t: first.cost(t.metrics)):
-        writer.writerow([trial.number, *(trial.metrics[name] for name in names), trial.key])
+        writer.writerow([trial.number, *(trial.metrics[name] for name in names), trial.keys.behaviour])
     write(folder / FRONT_FILE, text.getvalue())
 
 
@@ -66,8 +66,8 @@ def write_winner(folder: Path, space: Space, closing: Closing, lineage: list[int
             for name, by_split in closing.scores.items()
         },
         "lineage": lineage,
-        "static_key": winner.static_key,
-        "key": winner.key,
+        "static_key": winner.keys.static,
+        "key": winner.keys.behaviour,
         "candidate": space.to_source(closing.candidate),
     }
     if closing.steps:

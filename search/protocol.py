@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -30,65 +30,94 @@ class Proposal:
     note: str = ""
 
 
+class Keys(NamedTuple):
+    """What a candidate is recognised by, hexadecimal; empty for an invalid candidate.
+
+    Attributes:
+      static: of how it is written.
+      behaviour: of what it does under the conditions of its evaluation.
+      shifted: the second key of what it does, where the run uses one.
+    """
+
+    static: str = ""
+    behaviour: str = ""
+    shifted: str = ""
+
+
+class Effort(NamedTuple):
+    """What was spent on a trial itself; nothing for a twin.
+
+    Attributes:
+      seconds: wall time of the stages that were evaluated for it.
+      cpu_seconds: processor time of these stages.
+      attempts: how often its evaluation was started.
+      worker: the name of the process that evaluated it.
+    """
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    attempts: int = 0
+    worker: str = ""
+
+
+_NO_KEYS, _NO_EFFORT = Keys(), Effort()
+
+
 @dataclass(slots=True)
 class Trial:
     """A finished trial, not to be changed. (It is not frozen: that would take longer than to write it to the journal.)
 
     Attributes:
       number: counts proposals from 0.
-      candidate: what was tried.
-      parents: numbers of the trials it descends from.
+      proposal: what was proposed.
       status: how it ended.
       reason: one line for every status but OK.
       metrics: of behaviour, later stages over earlier ones (a twin takes its owner's), and of form (its own).
-      static_key, key: hexadecimal; empty for an invalid candidate.
+      keys: what it is recognised by.
       cached_from: the trial that owns the behaviour, if this one is its twin.
       hit: what spared the evaluation: 'static' or 'numeric' after the key that found the owner; 'store' if this trial
         owns its behaviour and another run has shared what came of it.
-      seconds, cpu_seconds: wall and processor time of the stages that this trial evaluated itself; 0 for a twin.
+      effort: what was spent on this trial itself.
       finished: seconds since the epoch.
-      operator: which variation made the candidate.
       stages: metrics of behaviour after each stage, in order, whoever evaluated it.
       stage_seconds: wall time of each of these stages.
       taken: how many of these stages an earlier trial of this behaviour had evaluated; all of them for a plain twin.
       saved_seconds: wall time that the stages taken had cost their trials.
-      attempts: how often its evaluation was started; 0 for a twin.
-      worker: the name of the process that evaluated it.
-      note: of the proposal.
       evaluations: of how many evaluations of this behaviour, its own and earlier ones, the metrics are means.
       m2: where these are several, by metric of the last stage the sum of squared deviations from the mean.
       audit: if a twin was evaluated all the same, to see whether its key tells the truth: the largest difference of a
         metric from its owner's, as a share of it; infinite if one of them failed. The metrics stay the owner's.
-      shifted_key: the second behaviour key, where the run uses one; hexadecimal.
       record: what a cache policy knew of the behaviour after this trial, as JSON; empty without such a policy.
     """
 
     number: int
-    candidate: Any
-    parents: tuple[int, ...]
+    proposal: Proposal
     status: Status
-    reason: str | None
+    reason: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
-    static_key: str = ""
-    key: str = ""
+    keys: Keys = _NO_KEYS
     cached_from: int | None = None
     hit: str | None = None
-    seconds: float = 0.0
+    effort: Effort = _NO_EFFORT
     finished: float = 0.0
-    operator: str = ""
     stages: tuple[dict[str, float], ...] = ()
     stage_seconds: tuple[float, ...] = ()
     taken: int = 0
     saved_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    attempts: int = 0
-    worker: str = ""
-    note: str = ""
     evaluations: int = 1
     m2: Mapping[str, float] = field(default_factory=dict)
     audit: float | None = None
-    shifted_key: str = ""
     record: str = ""
+
+    @property
+    def candidate(self) -> Any:
+        """What was tried."""
+        return self.proposal.candidate
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """Numbers of the trials that the candidate descends from."""
+        return self.proposal.parents
 
     @property
     def owns(self) -> bool:
@@ -103,7 +132,7 @@ class Trial:
     @property
     def evaluated(self) -> bool:
         """Whether any stage was evaluated for this trial itself."""
-        return self.attempts > 0
+        return self.effort.attempts > 0
 
 
 class Exhausted(Exception):

@@ -262,13 +262,13 @@ def trace(trial: Trial) -> dict[str, object]:
         "status": str(trial.status),
         "reason": trial.reason,
         "metrics": trial.metrics,
-        "static_key": trial.static_key,
-        "key": trial.key,
+        "static_key": trial.keys.static,
+        "key": trial.keys.behaviour,
         "cached_from": trial.cached_from,
         "hit": trial.hit,
         "taken": trial.taken,
         "stages": list(trial.stages),
-        "operator": trial.operator,
+        "operator": trial.proposal.operator,
     }
 
 

@@ -54,7 +54,7 @@ class _Incumbents:
         self._start_counts = not isinstance(experiment.search, RandomSearch)
 
     def __call__(self, trial: Trial, progress: Progress) -> None:
-        if trial.status is not Status.OK or (trial.operator == "initial" and not self._start_counts):
+        if trial.status is not Status.OK or (trial.proposal.operator == "initial" and not self._start_counts):
             return
         loss = self._cost(trial.metrics)
         if loss < (self.found[-1].loss if self.found else math.inf):

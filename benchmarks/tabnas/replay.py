@@ -96,7 +96,7 @@ def _walk(algorithm: Algorithm, space: Any, on: Course, streams: Streams) -> np.
         proposal = algorithm.propose(len(rows), streams.of(len(rows)))
         row = proposal.candidate
         metrics = {"quality": float(on.quality[row][0]), "parameters": float(on.parameters[row])}
-        algorithm.feedback(Trial(len(rows), row, proposal.parents, Status.OK, None, metrics))
+        algorithm.feedback(Trial(len(rows), proposal, Status.OK, metrics=metrics))
         rows.append(row)
         seen.add(row)
     return np.array(rows + rows[-1:] * (TRIALS - len(rows)))

@@ -1,6 +1,5 @@
 """What the routes answer, as plain values for compact JSON: columns, with null for what is missing."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -93,7 +92,7 @@ def card(opened: Open, trial: int) -> dict[str, Any]:
     Raises:
       UsageError: there is no such trial.
     """
-    return dataclasses.asdict(opened.reader.card(trial))
+    return opened.reader.card(trial).to_json()
 
 
 def moments(columns: Columns) -> np.ndarray:

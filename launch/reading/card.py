@@ -1,17 +1,18 @@
-"""All about one trial, as plain values that JSON holds."""
+"""All about one trial."""
 
 import difflib
 import json
 import math
 import shlex
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from isozyme.launch.reading.columns import Columns
+from isozyme.search.journal import rows
 from isozyme.search.journal.journal import FILE, Journal
 from isozyme.search.protocol import Trial
 
@@ -21,19 +22,11 @@ _GENERATIONS = 200
 
 @dataclass(frozen=True)
 class Card:
-    """A trial, its relatives, and how to get it out. `dataclasses.asdict` makes JSON of it.
+    """A trial, its relatives, and how to get it out.
 
     Attributes:
-      number, status, reason, metrics, operator, note, parents: as in the journal.
+      trial: as in the journal, with the text of its candidate.
       noise: standard error of the mean by metric, where the metrics are means of several evaluations.
-      evaluations: of how many evaluations they are means.
-      stages: metrics and seconds of each stage, in order.
-      taken: how many of these an earlier trial of the behaviour had evaluated.
-      keys: static_key, key and shifted_key, hexadecimal, as far as there are.
-      cached_from, hit: the owner of a twin's behaviour, and what spared the evaluation.
-      audit: the largest difference found by an audit, 'failed' where one of the two failed, None without an audit.
-      worker, attempts, seconds, cpu_seconds, saved_seconds, finished: as in the journal.
-      source: the candidate's text.
       diff: from the source of the first parent, unified, without a heading; None without such a parent.
       equivalents: other trials of the same behaviour, the first few, and `equivalents_total`.
       differently: of all equivalents those whose text is another, the first few, and `differently_total`.
@@ -42,28 +35,8 @@ class Card:
       export: a command that writes the candidate as something usable.
     """
 
-    number: int
-    status: str
-    reason: str | None
-    metrics: dict[str, float]
+    trial: Trial
     noise: dict[str, float]
-    evaluations: int
-    stages: list[dict[str, Any]]
-    taken: int
-    keys: dict[str, str]
-    cached_from: int | None
-    hit: str | None
-    audit: float | str | None
-    worker: str
-    attempts: int
-    seconds: float
-    cpu_seconds: float
-    saved_seconds: float
-    finished: float
-    parents: list[int]
-    operator: str
-    note: str
-    source: str
     diff: str | None
     equivalents: list[int]
     equivalents_total: int
@@ -74,9 +47,13 @@ class Card:
     lineage: list[dict[str, Any]]
     export: str
 
+    def to_json(self) -> dict[str, Any]:
+        """Makes plain values of it: those of the trial by the journal's columns, and the rest by attribute."""
+        return rows.to_json(self.trial) | {f.name: getattr(self, f.name) for f in fields(self) if f.name != "trial"}
+
 
 def make(connection: sqlite3.Connection, columns: Columns, position: int, objectives: list[str], folder: Path) -> Card:
-    """The card of a trial.
+    """Makes the card of a trial.
 
     Args:
       connection: to the journal's file, open to read.
@@ -90,28 +67,8 @@ def make(connection: sqlite3.Connection, columns: Columns, position: int, object
     twins, others = _equivalents(connection, columns, position, trial)
     children = np.unique(columns.trial[columns.child[columns.parent == number]])
     return Card(
-        number=number,
-        status=str(trial.status),
-        reason=trial.reason,
-        metrics=trial.metrics,
+        trial=trial,
         noise=_noise(trial),
-        evaluations=trial.evaluations,
-        stages=[{"metrics": m, "seconds": s} for m, s in zip(trial.stages, trial.stage_seconds, strict=True)],
-        taken=trial.taken,
-        keys={k: v for k in ("static_key", "key", "shifted_key") if (v := getattr(trial, k))},
-        cached_from=trial.cached_from,
-        hit=trial.hit,
-        audit=trial.audit if trial.audit is None or math.isfinite(trial.audit) else "failed",
-        worker=trial.worker,
-        attempts=trial.attempts,
-        seconds=trial.seconds,
-        cpu_seconds=trial.cpu_seconds,
-        saved_seconds=trial.saved_seconds,
-        finished=trial.finished,
-        parents=list(trial.parents),
-        operator=trial.operator,
-        note=trial.note,
-        source=trial.candidate,
         diff=_from_parent(journal, columns, trial),
         equivalents=twins[:_LISTED],
         equivalents_total=len(twins),

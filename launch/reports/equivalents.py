@@ -30,8 +30,9 @@ def show(reader: RunReader, key: str | None, jsonl: bool) -> None:
     behaviours: dict[str, Ways] = {}
     with reader.journal() as journal:
         for trial in journal.trials(str):
-            if trial.key and (key is None or trial.key.startswith(key.lower())):
-                behaviours.setdefault(trial.key, {}).setdefault(trial.candidate, []).append(trial)
+            found = trial.keys.behaviour
+            if found and (key is None or found.startswith(key.lower())):
+                behaviours.setdefault(found, {}).setdefault(trial.candidate, []).append(trial)
     if key is None:
         _show_behaviours(behaviours, metric, jsonl)
         return

@@ -33,7 +33,7 @@ def export(
     card = reader.card(trial)
     space = space_of(reader, config, patches, overrides)
     try:
-        candidate = space.from_source(card.source)
+        candidate = space.from_source(card.trial.candidate)
     except InvalidCandidate as error:
         raise UsageError(f"trial {trial}: its text is no candidate of the space: {escaped(str(error))}") from error
     reason = space.validate(candidate)

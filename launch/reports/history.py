@@ -69,7 +69,7 @@ def _part(trials: Sequence[Any], best: float | None) -> Part:
         len(owners),
         sum(t.status != "ok" for t in owners),
         _form(t for t in trials if t.status == "ok"),
-        sum(t.cpu_seconds for t in trials if t.evaluated),
+        sum(t.effort.cpu_seconds for t in trials if t.evaluated),
     )
 
 

@@ -1,7 +1,6 @@
 """Lists of trials: all of them, the front, the best."""
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import Columns, RunReader, fronts
 from isozyme.launch.reports import printing
+from isozyme.search.journal import rows
 
 _ROWS = 1000  # of a table; a longer list is several tables, so that the first is there at once
 
@@ -71,47 +71,19 @@ def _trials(reader: RunReader, columns: Columns, positions: Iterable[int]) -> It
 def _print(reader: RunReader, some: Iterable[Any], jsonl: bool, besides: tuple[str, ...] = ()) -> None:
     if jsonl:
         for trial in some:
-            print(json.dumps(as_json(trial)))
+            print(json.dumps(rows.to_json(trial)))
         return
     names = list(dict.fromkeys([*besides, *(objective.metric for objective in reader.objectives)]))
     some = iter(some)
-    rows = list(islice(some, _ROWS))
+    page = list(islice(some, _ROWS))
     while True:
         table = printing.table("trial", "status", *names, "cached from", "parents", "reason")
-        for trial in rows:
+        for trial in page:
             values = [printing.number(trial.metrics.get(name)) for name in names]
             twin = "" if trial.cached_from is None else f"{trial.cached_from} ({trial.hit})"
             parents = ", ".join(map(str, trial.parents))
             printing.row(table, trial.number, trial.status, *values, twin, parents, trial.reason or "")
         printing.say_table(table)
-        rows = list(islice(some, _ROWS))
-        if not rows:
+        page = list(islice(some, _ROWS))
+        if not page:
             return
-
-
-def as_json(trial: Any) -> dict[str, Any]:
-    """A trial as plain JSON."""
-    return {
-        "trial": trial.number,
-        "status": trial.status,
-        "reason": trial.reason,
-        "candidate": trial.candidate,
-        "metrics": trial.metrics,
-        "static_key": trial.static_key,
-        "key": trial.key,
-        "cached_from": trial.cached_from,
-        "hit": trial.hit,
-        "stages": list(trial.stages),
-        "taken": trial.taken,
-        "parents": list(trial.parents),
-        "operator": trial.operator,
-        "seconds": trial.seconds,
-        "cpu_seconds": trial.cpu_seconds,
-        "saved_seconds": trial.saved_seconds,
-        "attempts": trial.attempts,
-        "worker": trial.worker,
-        "finished": trial.finished,
-        "evaluations": trial.evaluations,
-        "m2": dict(trial.m2),
-        "audit": trial.audit if trial.audit is None or math.isfinite(trial.audit) else "failed",
-    }

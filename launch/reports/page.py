@@ -133,12 +133,13 @@ def _operator(columns: Columns, position: int) -> str:
 
 def _card(body: Element, card: Card, metrics: Sequence[str]) -> None:
     details = SubElement(body, "details")
-    _add(details, "summary", f"trial {card.number}: {printing.metrics({m: card.metrics[m] for m in metrics})}")
+    shown = printing.metrics({name: card.trial.metrics[name] for name in metrics})
+    _add(details, "summary", f"trial {card.trial.number}: {shown}")
     _table(details, [], facts(card))
     pre = SubElement(details, "pre")
-    pre.text = "\n".join(printing.lines(card.source))
+    pre.text = "\n".join(printing.lines(card.trial.candidate))
     if card.diff:
-        _add(details, "p", f"Against its parent, trial {card.parents[0]}:")
+        _add(details, "p", f"Against its parent, trial {card.trial.parents[0]}:")
         _diff(SubElement(details, "pre"), card.diff)
     _add(details, "p", "Its line of first parents:")
     rows = [

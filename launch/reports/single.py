@@ -1,7 +1,7 @@
 """One trial: its card, how it differs from another, where it comes from."""
 
-import dataclasses
 import json
+import math
 import time
 
 from isozyme.launch.errors import UsageError
@@ -17,42 +17,47 @@ def show(reader: RunReader, trial: int, jsonl: bool) -> None:
     """Prints a trial's card."""
     card = reader.card(trial)
     if jsonl:
-        print(json.dumps(dataclasses.asdict(card)))
+        print(json.dumps(card.to_json()))
         return
     width = max(len(name) for name, _ in facts(card))
     for name, value in facts(card):
         say(f"{name:{width}}  {printing.escaped(value)}")
     say("")
-    for line in printing.lines(card.source):
+    for line in printing.lines(card.trial.candidate):
         say(line)
     if card.diff is not None:
-        say(f"\nagainst its parent, trial {card.parents[0]}:")
+        say(f"\nagainst its parent, trial {card.trial.parents[0]}:")
         say(printing.changes(card.diff) if card.diff else "the same text")
     say(f"\nto export it: {printing.escaped(card.export)}")
 
 
 def facts(card: Card) -> list[tuple[str, str]]:
     """What a card says in a line each, by name; left out where there is nothing to say."""
-    twin = "" if card.cached_from is None else f"of trial {card.cached_from}, found by its {card.hit} key"
-    store = "another run that shares its store" if card.cached_from is None and card.hit else ""
-    stages = [f"{i}: {printing.metrics(s['metrics'])} ({s['seconds']:.3g} s)" for i, s in enumerate(card.stages, 1)]
+    trial, effort = card.trial, card.trial.effort
+    twin = "" if trial.cached_from is None else f"of trial {trial.cached_from}, found by its {trial.hit} key"
+    store = "another run that shares its store" if trial.cached_from is None and trial.hit else ""
+    numbered = enumerate(zip(trial.stages, trial.stage_seconds, strict=True), 1)
+    stages = [f"{i}: {printing.metrics(metrics)} ({seconds:.3g} s)" for i, (metrics, seconds) in numbered]
+    audit = "failed" if trial.audit == math.inf else trial.audit
     found = {
-        "trial": f"{card.number}, finished {_moment(card.finished)}",
-        "status": f"{card.status}: {card.reason}" if card.reason else card.status,
-        "metrics": printing.metrics(card.metrics, card.noise),
-        "mean of": f"{card.evaluations} evaluations" if card.evaluations > 1 else "",
+        "trial": f"{trial.number}, finished {_moment(trial.finished)}",
+        "status": f"{trial.status}: {trial.reason}" if trial.reason else str(trial.status),
+        "metrics": printing.metrics(trial.metrics, card.noise),
+        "mean of": f"{trial.evaluations} evaluations" if trial.evaluations > 1 else "",
         "stages": "; ".join(stages) if len(stages) > 1 else "",
         "twin": twin,
         "known from": store,
-        "audit": "" if card.audit is None else f"evaluated all the same: {card.audit}",
-        "cost": f"{card.seconds:.3g} s, {card.cpu_seconds:.3g} CPU s, {card.saved_seconds:.3g} s saved",
-        "worker": card.worker + (f", at attempt {card.attempts}" if card.attempts > 1 else ""),
-        "made by": " of ".join(filter(None, [card.operator, ", ".join(map(str, card.parents))])),
-        "note": card.note,
+        "audit": "" if trial.audit is None else f"evaluated all the same: {audit}",
+        "cost": f"{effort.seconds:.3g} s, {effort.cpu_seconds:.3g} CPU s, {trial.saved_seconds:.3g} s saved",
+        "worker": effort.worker + (f", at attempt {effort.attempts}" if effort.attempts > 1 else ""),
+        "made by": " of ".join(filter(None, [trial.proposal.operator, ", ".join(map(str, trial.parents))])),
+        "note": trial.proposal.note,
         "same behaviour": _some(card.equivalents, card.equivalents_total),
         "written otherwise": _some(card.differently, card.differently_total),
         "children": _some(card.children, card.children_total),
-        **{name.replace("_", " "): key for name, key in card.keys.items()},
+        "static key": trial.keys.static,
+        "key": trial.keys.behaviour,
+        "shifted key": trial.keys.shifted,
     }
     return [(name, value) for name, value in found.items() if value]
 
@@ -77,8 +82,8 @@ def diff(reader: RunReader, trial: int, other: int | None) -> None:
     card = reader.card(trial)
     if other is None and card.diff is None:
         raise UsageError(f"trial {trial}: it has no parent in this run; name another trial to compare it with")
-    base = card.parents[0] if other is None else other
-    text = difference(reader.card(base).source, card.source)
+    base = card.trial.parents[0] if other is None else other
+    text = difference(reader.card(base).trial.candidate, card.trial.candidate)
     say(f"--- trial {base}\n+++ trial {trial}")
     say(printing.changes(text) if text else "the same text")
 

@@ -94,11 +94,13 @@ class Totals:
         """
         sums = {field.name: 0.0 for field in fields(cls)}
         for trial in trials:
-            for name in ("seconds", "saved_seconds", "cpu_seconds"):
-                _check(f"trial {trial.number}", name, getattr(trial, name))
-            sums[_kind(trial.status)] += trial.seconds
+            seconds, cpu_seconds, *_ = trial.effort
+            spent = {"seconds": seconds, "saved_seconds": trial.saved_seconds, "cpu_seconds": cpu_seconds}
+            for name, value in spent.items():
+                _check(f"trial {trial.number}", name, value)
+            sums[_kind(trial.status)] += seconds
             sums["avoided_seconds"] += trial.saved_seconds
-            sums["cpu_seconds"] += trial.cpu_seconds
+            sums["cpu_seconds"] += cpu_seconds
         return cls(**sums)
 
     def __add__(self, other: "Totals") -> "Totals":

@@ -141,11 +141,11 @@ class Tabu(pg.Object):
 
     def feedback(self, trial: Trial) -> None:
         """Counts the trial, and passes it on."""
-        static = trial.static_key
+        static = trial.keys.static
         if not static and self._space.validate(trial.candidate) is None:  # Not made by a controller.
             static = static_key(self._space, trial.candidate).hex()
         if static:
-            behaviour = trial.key or static
+            behaviour = trial.keys.behaviour or static
             _remember(self._behaviours, static, behaviour, _KEPT)
             _remember(self._counts, behaviour, self._counts.get(behaviour, 0) + 1, _KEPT)
         self._inner.feedback(trial)

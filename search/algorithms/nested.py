@@ -15,7 +15,8 @@ def inward(trial: Trial, number: Callable[[int], int | None]) -> Trial:
     """
     own = number(trial.number)
     assert own is not None
-    return replace(trial, number=own, parents=tuple(p for p in map(number, trial.parents) if p is not None))
+    parents = tuple(parent for parent in map(number, trial.parents) if parent is not None)
+    return replace(trial, number=own, proposal=replace(trial.proposal, parents=parents))
 
 
 def outward(proposal: Proposal, number: Callable[[int], int]) -> Proposal:

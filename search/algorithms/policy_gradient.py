@@ -130,8 +130,8 @@ class PolicyGradient(pg.Object):
             return
         row = self._policy.row(trial.candidate)
         reward = self._rewarded(trial)
-        if reward is not None and trial.operator == _POLICY and trial.note:
-            log_p, seed = trial.note.split()
+        if reward is not None and trial.proposal.operator == _POLICY and trial.proposal.note:
+            log_p, seed = trial.proposal.note.split()
             self._learn(row, reward, float(log_p), int(seed))
         if self._mapo is not None:
             self._remember(trial, tuple(row.tolist()), reward, self._mapo.explore)
@@ -210,7 +210,7 @@ class PolicyGradient(pg.Object):
 
 def _key(trial: Trial, row: Row) -> str:
     """Of a behaviour, or of the candidate alone where no behaviour is known."""
-    return trial.key or trial.static_key or repr(row)
+    return trial.keys.behaviour or trial.keys.static or repr(row)
 
 
 def _seed(rng: np.random.Generator) -> int:

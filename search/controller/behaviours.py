@@ -63,7 +63,7 @@ class Memory:
 
     def _recall(self, owner: int) -> Behaviour:
         trial = self._journal.trial(owner, str)  # A candidate takes as long to read as all the rest.
-        keys = tuple(map(bytes.fromhex, filter(None, (trial.key, trial.shifted_key))))
+        keys = tuple(map(bytes.fromhex, filter(None, (trial.keys.behaviour, trial.keys.shifted))))
         found = self.begin(owner, keys)
         latest = self.cache.find(_latest(keys[0])) if self._staged or trial.record else None
         if latest is not None and latest != owner:

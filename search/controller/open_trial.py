@@ -10,7 +10,7 @@ from isozyme.search.controller.behaviours import written
 from isozyme.search.controller.equivalence import Equivalence, Plan
 from isozyme.search.executors.protocol import Answer, Request, passes_hurdle
 from isozyme.search.objectives import Cost
-from isozyme.search.protocol import Proposal, Trial
+from isozyme.search.protocol import Effort, Keys, Proposal, Trial
 
 
 class Verdict(NamedTuple):
@@ -169,31 +169,32 @@ class Pending:
         evaluations, m2 = max(self._evaluations(verdict), 1), {}
         if evaluations > 1:
             m2 = {name: one.m2 for name, one in moments(draws, used - 1).items()}
-        taken, counts, keys = min(self._first, used), self._plan.counts, behaviour.keys
+        taken, counts = min(self._first, used), self._plan.counts
         return Trial(
-            self.number, self.proposal.candidate, self.proposal.parents, status, reason, metrics,
-            self._static.hex(), keys[0].hex(), None if self.owns else self.owner, self._hit, self._seconds, now,
-            self.proposal.operator, stages, seconds, taken,
-            math.fsum(seconds[:taken]) if self._audit is None else 0.0, self._cpu_seconds, self._attempts,
-            self._worker, self.proposal.note, evaluations, m2, self._audit, keys[1].hex() if keys[1:] else "",
-            written(draws, behaviour.begun, counts) if counts is not None else "",
-        )  # fmt: skip
+            number=self.number,
+            proposal=self.proposal,
+            status=status,
+            reason=reason,
+            metrics=metrics,
+            keys=Keys(self._static.hex(), *[key.hex() for key in behaviour.keys]),
+            cached_from=None if self.owns else self.owner,
+            hit=self._hit,
+            effort=Effort(self._seconds, self._cpu_seconds, self._attempts, self._worker),
+            finished=now,
+            stages=stages,
+            stage_seconds=seconds,
+            taken=taken,
+            saved_seconds=math.fsum(seconds[:taken]) if self._audit is None else 0.0,
+            evaluations=evaluations,
+            m2=m2,
+            audit=self._audit,
+            record=written(draws, behaviour.begun, counts) if counts is not None else "",
+        )
 
 
 def refused(number: int, proposal: Proposal, reason: str, now: float) -> Trial:
-    """The trial of an invalid candidate, which has no behaviour."""
-    p = proposal
-    return Trial(
-        number,
-        p.candidate,
-        p.parents,
-        Status.INVALID,
-        reason,
-        finished=now,
-        operator=p.operator,
-        attempts=0,
-        note=p.note,
-    )
+    """Makes the trial of an invalid candidate, which has no behaviour."""
+    return Trial(number, proposal, Status.INVALID, reason, finished=now)
 
 
 def _difference(draw: Draw, answer: Answer) -> float:

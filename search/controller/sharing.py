@@ -51,11 +51,12 @@ class Sharing:
         entries: dict[bytes, Entry] = {}
         for trial in trials:
             if trial.evaluated and trial.audit is None and trial.status in _SHARED and trial.stages:
+                _, *keys = trial.keys
                 entry = Entry(
                     trial.stages, trial.stage_seconds, trial.evaluations, trial.m2,
                     f"{self._origin}, trial {trial.number}",
                 )  # fmt: skip
-                entries |= {bytes.fromhex(key): entry for key in (trial.key, trial.shifted_key) if key}
+                entries |= {bytes.fromhex(key): entry for key in keys if key}
         if entries and time.monotonic() >= self._silent_until:
             try:
                 self._store.put(entries)

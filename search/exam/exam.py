@@ -147,7 +147,9 @@ def _takes_in_what_it_did_not_propose(make: Factory, stages: int) -> str | None:
     algorithm = _new(make, stages)
     for number, point in enumerate([*_EVERYTHING, *_EVERYTHING]):
         metrics = {"loss": float(point % 7), "weight": float(point.bit_count())}
-        trial = Trial(number, (point, 0), (), Status.OK, None, metrics, stages=(metrics,) * stages, taken=stages)
+        trial = Trial(
+            number, Proposal((point, 0)), Status.OK, metrics=metrics, stages=(metrics,) * stages, taken=stages
+        )
         algorithm.feedback(trial)
     proposals: Events = [algorithm.propose(number, rng(1, number)) for number in range(32, 64)]
     invalid = [p for p in proposals if not isinstance(p, Proposal) or SPACE.validate(p.candidate)]

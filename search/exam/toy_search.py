@@ -11,7 +11,7 @@ import numpy as np
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search.objectives import Minimize
-from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.protocol import Algorithm, Effort, Proposal, Trial
 from isozyme.search.randomness import Streams
 from isozyme.spaces import choices
 from isozyme.spaces.protocol import InvalidCandidate
@@ -158,12 +158,20 @@ class _Behaviours:
         if status is Status.OK and asked < stages:
             status, reason = Status.PARTIAL, f"{asked} of {stages} stages, as asked"
         scored = tuple(outcome.metrics for outcome in used if outcome.status is Status.OK)
+        twin = owner != number
         return Trial(
-            number, candidate, proposal.parents, status, reason, {**used[-1].metrics, **SPACE.form(candidate)},
-            cached_from=None if owner == number else owner, hit=None if owner == number else "static",
-            operator=proposal.operator, stages=scored, stage_seconds=(1.0,) * len(scored),
-            taken=min(taken, len(scored)), attempts=int(len(used) > taken), note=proposal.note,
-        )  # fmt: skip
+            number,
+            proposal,
+            status,
+            reason,
+            metrics={**used[-1].metrics, **SPACE.form(candidate)},
+            cached_from=owner if twin else None,
+            hit="static" if twin else None,
+            effort=Effort(attempts=int(len(used) > taken)),
+            stages=scored,
+            stage_seconds=(1.0,) * len(scored),
+            taken=min(taken, len(scored)),
+        )
 
 
 Events = list[Proposal | Trial]

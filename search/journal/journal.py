@@ -17,7 +17,7 @@ from isozyme.search.journal import database, rows
 from isozyme.search.journal.database import JournalError, Transaction, reported
 from isozyme.search.protocol import Trial
 
-FORMAT = "3"
+FORMAT = "4"
 FILE = "trials.db"
 _SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -1,81 +1,46 @@
-"""How a trial is written in a row of the journal, and read back with every field checked."""
+"""How a trial is written in a row of the journal, and read back with every field checked.
 
+One table of fields makes the schema, the statements, both directions, and the JSON of a trial.
+"""
+
+import inspect
 import json
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search.protocol import Trial
-
-SCHEMA = """
-  trial INTEGER PRIMARY KEY, arrival INTEGER, status TEXT NOT NULL, reason TEXT, candidate TEXT NOT NULL,
-  metrics TEXT NOT NULL, stages TEXT, static_key BLOB NOT NULL, key BLOB NOT NULL, cached_from INTEGER, hit TEXT,
-  taken INTEGER NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL, seconds REAL NOT NULL,
-  cpu_seconds REAL NOT NULL, saved_seconds REAL NOT NULL, attempts INTEGER NOT NULL, worker TEXT NOT NULL,
-  finished REAL NOT NULL, note TEXT NOT NULL, evaluations INTEGER NOT NULL, m2 TEXT, audit REAL, shifted_key BLOB,
-  record TEXT"""
-COLUMNS = (
-    "trial, arrival, status, reason, candidate, metrics, stages, static_key, key, cached_from, hit, taken, parents, "
-    "operator, seconds, cpu_seconds, saved_seconds, attempts, worker, finished, note, evaluations, m2, audit, "
-    "shifted_key, record"
-)
-INSERT = f"INSERT INTO trials ({COLUMNS}) VALUES ({', '.join('?' * 26)})"
-
-_encode = json.JSONEncoder(allow_nan=False).encode
-
-
-def to_row(trial: Trial, arrival: int | None, to_source: Callable[[Any], str]) -> tuple[Any, ...]:
-    """The row of a trial. `stages` is left empty where it would repeat `metrics`."""
-    t = trial
-    repeated = len(t.stages) == 1 and t.stages[0] == t.metrics
-    stages = None if repeated else dumps(list(zip(t.stages, t.stage_seconds, strict=True)))
-    return (
-        t.number, arrival, t.status, t.reason, to_source(t.candidate), dumps(t.metrics), stages,
-        bytes.fromhex(t.static_key), bytes.fromhex(t.key), t.cached_from, t.hit, t.taken, str(list(t.parents)),
-        t.operator, t.seconds, t.cpu_seconds, t.saved_seconds, t.attempts, t.worker, t.finished, t.note, t.evaluations,
-        dumps(t.m2) if t.m2 else None, t.audit, bytes.fromhex(t.shifted_key) or None, t.record or None,
-    )  # fmt: skip
-
-
-def to_trial(row: tuple[Any, ...], from_source: Callable[[str], Any]) -> Trial:
-    """The trial of a row.
-
-    Raises:
-      ValueError or TypeError: a field is damaged.
-    """
-    (
-        number, _, status, reason, text, metrics_text, stages_text, static, key, owner, hit, taken, parents_text,
-        operator, seconds, cpu_seconds, saved_seconds, attempts, worker, finished, note, evaluations, m2_text, audit,
-        shifted, record,
-    ) = row  # fmt: skip
-    found = metrics(metrics_text)
-    if stages_text is None:
-        stages, stage_seconds = (found,), (saved_seconds if taken else seconds,)
-    else:
-        stages, stage_seconds = _stages(stages_text)
-    return Trial(
-        number, from_source(text), parents(parents_text), Status(status), reason, found, _hex(static), _hex(key),
-        owner, hit, seconds, finished, operator, stages, stage_seconds, taken, saved_seconds, cpu_seconds, attempts,
-        worker, note, evaluations, metrics(m2_text) if m2_text else {}, audit, _hex(shifted or b""), record or "",
-    )  # fmt: skip
+from isozyme.search.protocol import Effort, Keys, Proposal, Trial
 
 
 def dumps(value: Any) -> str:
-    """Strict JSON."""
+    """Writes strict JSON."""
     return _encode(value)
 
 
+_encode, _decode = json.JSONEncoder(allow_nan=False).encode, json.JSONDecoder().decode
+
+
 def parents(text: str) -> tuple[int, ...]:
-    """Numbers of trials."""
-    value = json.loads(text)
+    """Reads numbers of trials.
+
+    Raises:
+      ValueError: the text is no such list.
+    """
+    value = _decode(text)
     if not isinstance(value, list) or not all(isinstance(number, int) for number in value):
         raise ValueError(f"parents are {text}")
     return tuple(value)
 
 
 def metrics(text: str) -> dict[str, float]:
-    """Numbers by name."""
-    return _metrics(json.loads(text))
+    """Reads numbers by name.
+
+    Raises:
+      ValueError: the text is no such object.
+    """
+    return _metrics(_decode(text))
 
 
 def _metrics(value: Any) -> dict[str, float]:
@@ -84,14 +49,143 @@ def _metrics(value: Any) -> dict[str, float]:
     return value
 
 
-def _hex(key: Any) -> str:
+def _stages(text: str) -> tuple[dict[str, float], ...]:
+    value = _decode(text)
+    if not isinstance(value, list):
+        raise ValueError(f"stages are {text}")
+    return tuple([_metrics(stage) for stage in value])
+
+
+def _seconds(text: str) -> tuple[float, ...]:
+    value = _decode(text)
+    if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
+        raise ValueError(f"seconds of stages are {text}")
+    return tuple(value)
+
+
+def _hexadecimal(key: Any) -> str:
     if not isinstance(key, bytes):
         raise ValueError(f"a key is {key!r}")
     return key.hex()
 
 
-def _stages(text: str) -> tuple[tuple[dict[str, float], ...], tuple[float, ...]]:
-    value = json.loads(text)
-    if not isinstance(value, list) or not all(isinstance(s, list) and len(s) == 2 for s in value):
-        raise ValueError(f"stages are {text}")
-    return tuple(_metrics(found) for found, _ in value), tuple(float(seconds) for _, seconds in value)
+class _Codec(NamedTuple):
+    """How a value is kept in SQLite and shown in JSON; None leaves it as it is."""
+
+    write: Callable[[Any], Any] | None = None
+    read: Callable[[Any], Any] | None = None
+    show: Callable[[Any], Any] | None = None
+
+
+_AS_IS = _Codec()
+_STATUS = _Codec(None, Status)
+_PARENTS = _Codec(lambda numbers: str(list(numbers)), parents, list)
+_METRICS = _Codec(dumps, metrics, dict)
+_STAGES = _Codec(dumps, _stages, list)
+_SECONDS = _Codec(dumps, _seconds, list)
+_SCATTER = _Codec(lambda found: dumps(found) if found else None, lambda text: metrics(text) if text else {}, dict)
+_KEY = _Codec(bytes.fromhex, _hexadecimal)
+_KEY_OR_NONE = _Codec(lambda key: bytes.fromhex(key) or None, lambda key: _hexadecimal(key or b""))
+_TEXT_OR_NONE = _Codec(lambda text: text or None, lambda text: text or "")
+_SHARE = _Codec(show=lambda share: share if share is None or math.isfinite(share) else "failed")
+
+
+class _Field(NamedTuple):
+    """One column, its SQL type, the attribute of a trial that it keeps, and how."""
+
+    column: str
+    kind: str
+    attribute: str
+    codec: _Codec = _AS_IS
+
+
+_FIELDS = (
+    _Field("trial", "INTEGER PRIMARY KEY", "number"),
+    _Field("status", "TEXT NOT NULL", "status", _STATUS),
+    _Field("reason", "TEXT", "reason"),
+    _Field("candidate", "TEXT NOT NULL", "proposal.candidate"),  # The space reads and writes it.
+    _Field("parents", "TEXT NOT NULL", "proposal.parents", _PARENTS),
+    _Field("operator", "TEXT NOT NULL", "proposal.operator"),
+    _Field("asked", "INTEGER", "proposal.stages"),
+    _Field("note", "TEXT NOT NULL", "proposal.note"),
+    _Field("metrics", "TEXT NOT NULL", "metrics", _METRICS),
+    _Field("static_key", "BLOB NOT NULL", "keys.static", _KEY),
+    _Field("key", "BLOB NOT NULL", "keys.behaviour", _KEY),
+    _Field("shifted_key", "BLOB", "keys.shifted", _KEY_OR_NONE),
+    _Field("cached_from", "INTEGER", "cached_from"),
+    _Field("hit", "TEXT", "hit"),
+    _Field("stages", "TEXT NOT NULL", "stages", _STAGES),
+    _Field("stage_seconds", "TEXT NOT NULL", "stage_seconds", _SECONDS),
+    _Field("taken", "INTEGER NOT NULL", "taken"),
+    _Field("seconds", "REAL NOT NULL", "effort.seconds"),
+    _Field("cpu_seconds", "REAL NOT NULL", "effort.cpu_seconds"),
+    _Field("saved_seconds", "REAL NOT NULL", "saved_seconds"),
+    _Field("attempts", "INTEGER NOT NULL", "effort.attempts"),
+    _Field("worker", "TEXT NOT NULL", "effort.worker"),
+    _Field("finished", "REAL NOT NULL", "finished"),
+    _Field("evaluations", "INTEGER NOT NULL", "evaluations"),
+    _Field("m2", "TEXT", "m2", _SCATTER),
+    _Field("audit", "REAL", "audit", _SHARE),
+    _Field("record", "TEXT", "record", _TEXT_OR_NONE),
+)
+_NAMES = tuple(field.column for field in _FIELDS)
+COLUMNS = ", ".join(_NAMES)
+SCHEMA = ", ".join([*(f"{field.column} {field.kind}" for field in _FIELDS), "arrival INTEGER"])
+INSERT = f"INSERT INTO trials ({COLUMNS}, arrival) VALUES ({', '.join('?' * (len(_FIELDS) + 1))})"
+
+_values = attrgetter(*(field.attribute for field in _FIELDS))
+_CANDIDATE = _NAMES.index("candidate")
+_WRITERS = [(place, field.codec.write) for place, field in enumerate(_FIELDS) if field.codec.write is not None]
+_READERS = [(place, field.codec.read) for place, field in enumerate(_FIELDS) if field.codec.read is not None]
+_SHOWN = [(field.column, field.codec.show) for field in _FIELDS if field.codec.show is not None]
+
+
+def to_row(trial: Trial, arrival: int | None, to_source: Callable[[Any], str]) -> tuple[Any, ...]:
+    """Writes a trial as values of `INSERT`."""
+    row = [*_values(trial), arrival]
+    for place, write in _WRITERS:
+        row[place] = write(row[place])
+    row[_CANDIDATE] = to_source(row[_CANDIDATE])
+    return tuple(row)
+
+
+_PARTS = {"proposal": Proposal, "keys": Keys, "effort": Effort}
+_ATTRIBUTES = [*(field.attribute for field in _FIELDS), *_PARTS]
+
+
+def _arguments(kind: type[Any], prefix: str) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Makes what picks the arguments of a class, in their order, from values in the order of `_ATTRIBUTES`."""
+    return itemgetter(*(_ATTRIBUTES.index(prefix + name) for name in inspect.signature(kind).parameters))
+
+
+_MAKERS = [(kind, _arguments(kind, f"{name}.")) for name, kind in _PARTS.items()]
+_trial_arguments = _arguments(Trial, "")
+
+
+def to_trial(row: Sequence[Any], from_source: Callable[[str], Any]) -> Trial:
+    """Reads a trial from the values of its `COLUMNS`.
+
+    Raises:
+      ValueError or TypeError: a field is damaged.
+    """
+    values = list(row)
+    for place, read in _READERS:
+        values[place] = read(values[place])
+    values[_CANDIDATE] = from_source(values[_CANDIDATE])
+    for kind, arguments in _MAKERS:
+        values.append(kind(*arguments(values)))
+    trial = Trial(*_trial_arguments(values))
+    if len(trial.stages) != len(trial.stage_seconds):
+        raise ValueError(f"{len(trial.stages)} stages took {len(trial.stage_seconds)} times")
+    return trial
+
+
+def to_json(trial: Trial) -> dict[str, Any]:
+    """Makes plain values of a trial, by column; its candidate has to be one, as a journal read with `str` gives it.
+
+    An infinite audit is 'failed', since JSON knows no infinity.
+    """
+    shown = dict(zip(_NAMES, _values(trial), strict=True))
+    for name, show in _SHOWN:
+        shown[name] = show(shown[name])
+    return shown

@@ -55,8 +55,9 @@ class OperatorStatistics:
     def add(self, trial: Trial) -> None:
         """Counts a trial that names its operator."""
         cost = self._cost(trial.metrics) if trial.status is Status.OK else math.inf
-        if trial.operator:
-            self._count(self._tally(trial.operator), trial, cost)
+        operator = trial.proposal.operator
+        if operator:
+            self._count(self._tally(operator), trial, cost)
         if cost < math.inf:
             self._costs[trial.number] = cost
             if len(self._costs) > _REMEMBERED:

@@ -95,8 +95,8 @@ class Progress:
         self.statuses[trial.status] += 1
         self.saved_seconds += trial.saved_seconds
         if trial.evaluated:
-            self.seconds[trial.status] += trial.seconds
-            self.cpu_seconds += trial.cpu_seconds
+            self.seconds[trial.status] += trial.effort.seconds
+            self.cpu_seconds += trial.effort.cpu_seconds
         self.operators.add(trial)
         if trial.hit is not None:
             self.hits[trial.hit] += 1
@@ -119,12 +119,12 @@ class Progress:
 
     def _lead(self, trial: Trial, cost: float) -> None:
         """Among the leaders, a behaviour stands with what was found out last."""
-        if trial.cached_from is not None and any(t.key == trial.key for t in self.leaders):
-            self.leaders = [t for t in self.leaders if t.key != trial.key]
+        if trial.cached_from is not None and any(t.keys.behaviour == trial.keys.behaviour for t in self.leaders):
+            self.leaders = [t for t in self.leaders if t.keys.behaviour != trial.keys.behaviour]
         if len(self.leaders) < _LEADERS or cost < self._cost(self.leaders[-1].metrics):
             bisect.insort(self.leaders, trial, key=lambda t: self._cost(t.metrics))
             del self.leaders[_LEADERS:]
-        if self.best is not None and self.best.key == trial.key and cost > self.best_cost:
+        if self.best is not None and self.best.keys.behaviour == trial.keys.behaviour and cost > self.best_cost:
             self.best = self.leaders[0]
             self.best_cost = self._cost(self.best.metrics)
 

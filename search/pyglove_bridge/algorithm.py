@@ -129,7 +129,7 @@ class PyGloveAlgorithm(pg.Object):
 
     def _rebuilt(self, trial: Trial) -> pg.DNA:
         dna = dna_of(trial.candidate, self._spec)
-        for key, value in json.loads(trial.note or "{}").items():
+        for key, value in json.loads(trial.proposal.note or "{}").items():
             dna.set_metadata(key, value)
         return dna
 

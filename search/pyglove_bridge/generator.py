@@ -10,7 +10,7 @@ import pyglove as pg
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.objectives import Maximize, Objective
-from isozyme.search.protocol import Algorithm, Exhausted, Trial
+from isozyme.search.protocol import Algorithm, Exhausted, Proposal, Trial
 from isozyme.search.pyglove_bridge.spec import space_of
 from isozyme.search.randomness import Streams
 
@@ -82,10 +82,8 @@ class AlgorithmGenerator(pg.DNAGenerator):
         else:
             status = Status.OK if (facts.get("stages") or self.stages) >= self.stages else Status.PARTIAL
         candidate, parents = self._space.from_dna(dna), tuple(facts.get("parents", ()))
-        trial = Trial(
-            facts["trial"], candidate, parents, status, wrong, metrics,
-            operator=facts.get("operator", ""), note=facts.get("note", ""),
-        )  # fmt: skip
+        proposal = Proposal(candidate, parents, facts.get("operator", ""), facts.get("stages"), facts.get("note", ""))
+        trial = Trial(facts["trial"], proposal, status, wrong, metrics)
         with self._lock:
             self._algorithm.feedback(trial)
 

@@ -103,7 +103,7 @@ class StudyResult(pg.tuning.Result):
             final_measurement=measurements[-1].clone() if scored else None,
             metadata=facts.get("metadata", {}),
             related_links=facts.get("links", {}),
-            created_time=int(trial.finished - trial.seconds),
+            created_time=int(trial.finished - trial.effort.seconds),
             completed_time=int(trial.finished),
         )
 
@@ -112,7 +112,7 @@ class StudyResult(pg.tuning.Result):
         reward = metrics.pop("reward", None)
         if reward is None and len(self._objectives) == 1:
             reward = metrics[self._objectives[0].metric]
-        return pg.tuning.Measurement(step=0, elapse_secs=trial.seconds, reward=reward, metrics=metrics)
+        return pg.tuning.Measurement(step=0, elapse_secs=trial.effort.seconds, reward=reward, metrics=metrics)
 
     def format(self, compact: bool = False, verbose: bool = True, root_indent: int = 0, **kwargs: Any) -> str:
         """Folder, number of trials and the best."""

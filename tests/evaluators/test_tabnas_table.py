@@ -14,7 +14,7 @@ from isozyme.benchmarks.tabnas import replay, table, training
 from isozyme.benchmarks.tabnas.replay import EVALUATIONS, Course, Method
 from isozyme.evaluators.protocol import Job, Status
 from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
-from isozyme.search import Maximize, PolicyGradient, RegularizedEvolution, Trial
+from isozyme.search import Maximize, PolicyGradient, Proposal, RegularizedEvolution, Trial
 from isozyme.search.algorithms.feasible_only import FeasibleOnly
 from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.rewards import CostAware
@@ -154,7 +154,7 @@ def test_replays_are_policy_gradients(on, kind):
         row = proposal.candidate
         assert row == tuple(rows[number].tolist())
         metrics = {"quality": float(on.quality[row][0]), "parameters": float(on.parameters[row])}
-        told = Trial(number, row, (), Status.OK, None, metrics, operator=proposal.operator, note=proposal.note)
+        told = Trial(number, Proposal(row, operator=proposal.operator, note=proposal.note), Status.OK, metrics=metrics)
         algorithm.feedback(told)
     assert len(set(map(tuple, rows[-100:].tolist()))) < 60  # It has settled on a few.
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search import Trial
 from isozyme.search.journal.journal import Journal
+from isozyme.search.protocol import Effort, Keys, Proposal
 
 TWO = (("minimize", "loss", 10.0), ("maximize", "score", 0.0))
 BEGAN = 1_000_000.0
@@ -37,24 +39,22 @@ def add(folder: Path, *trials: Trial, arrived: int | None = None) -> None:
 
 
 def scored(number: int, *values: float, names: Sequence[str] = ("loss", "score"), **fields: Any) -> Trial:
-    """A finished trial with a behaviour of its own, unless fields say otherwise."""
+    """A finished trial with a behaviour of its own, unless fields, of the trial or of its proposal, say otherwise."""
     key = f"{number:032x}"
-    known: dict[str, Any] = {
-        "candidate": f"candidate {number}\n",
-        "parents": (),
-        "status": Status.OK,
-        "reason": None,
-        "metrics": {name: float(value) for name, value in zip(names, values, strict=True)},
-        "static_key": key,
-        "key": key,
-        "finished": BEGAN + number,
-        "operator": "mutate",
-        "attempts": 1,
-    }
-    return Trial(number, **(known | fields))
+    made = Trial(
+        number,
+        Proposal(f"candidate {number}\n", operator="mutate"),
+        Status.OK,
+        metrics={name: float(value) for name, value in zip(names, values, strict=True)},
+        keys=Keys(key, key),
+        effort=Effort(attempts=1),
+        finished=BEGAN + number,
+    )
+    proposed = {name: fields.pop(name) for name in ("candidate", "parents", "operator", "note") if name in fields}
+    return replace(made, proposal=replace(made.proposal, **proposed), **fields)
 
 
 def failed(number: int, status: Status, reason: str, **fields: Any) -> Trial:
     """A trial without metrics."""
-    keys = {"static_key": "", "key": "", "attempts": 0} if status is Status.INVALID else {}
-    return scored(number, names=(), status=status, reason=reason, **(keys | fields))
+    unkeyed: dict[str, Any] = {"keys": Keys(), "effort": Effort()} if status is Status.INVALID else {}
+    return scored(number, names=(), status=status, reason=reason, **(unkeyed | fields))

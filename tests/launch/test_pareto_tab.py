@@ -5,6 +5,7 @@ import json
 import shutil
 import urllib.error
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from isozyme.evaluators.protocol import Status
 from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import Maximize, Minimize
 from isozyme.search.progress.pareto import ParetoArchive
-from isozyme.search.protocol import Trial
+from isozyme.search.protocol import Effort, Keys, Proposal, Trial
 
 OBJECTIVES = [Minimize("loss", 1.0), Minimize("live_length", 30.0), Minimize("state_bytes", 12.0)]
 MARKUP = (
@@ -31,16 +32,15 @@ def _trial(number: int, loss: float | None, length: float = 3.0, **other: Any) -
     metrics = {} if loss is None else {"loss": loss, "live_length": length, "state_bytes": 4.0}
     status = other.pop("status", Status.CRASHED if loss is None else Status.OK)
     values: dict[str, Any] = {
-        "candidate": f"candidate {number}",
+        "proposal": Proposal(f"candidate {number}"),
         "reason": None if status is Status.OK else "it failed",
-        "key": f"{number:016x}",
-        "static_key": f"{number:016x}",
+        "keys": Keys(f"{number:016x}", f"{number:016x}"),
         "finished": 1e9 + number,
-        "attempts": 1,
+        "effort": Effort(attempts=1),
         "stages": (metrics,),
         "stage_seconds": (0.1,),
     }
-    return Trial(number=number, parents=(), status=status, metrics=metrics, **(values | other))
+    return Trial(number=number, status=status, metrics=metrics, **(values | other))
 
 
 def _write_run(folder: Path, trials: Sequence[Trial], arrived: int | None = None) -> None:
@@ -58,12 +58,13 @@ def _write_run(folder: Path, trials: Sequence[Trial], arrived: int | None = None
 
 
 def _hostile() -> list[Trial]:
-    texts: dict[str, Any] = {"operator": MARKUP, "note": MARKUP, "worker": MARKUP}
-    parent = _trial(0, 0.5, candidate=MARKUP, **texts)
-    child = _trial(1, 0.4, candidate=f"{MARKUP}\n-- changed", **texts)
-    child.parents = (0,)
+    effort = Effort(attempts=1, worker=MARKUP)
+    first = Proposal(MARKUP, operator=MARKUP, note=MARKUP)
+    changed = replace(first, candidate=f"{MARKUP}\n-- changed", parents=(0,))
+    parent = _trial(0, 0.5, proposal=first, effort=effort)
+    child = _trial(1, 0.4, proposal=changed, effort=effort)
     child.metrics[MARKUP] = 1.0
-    return [parent, child, _trial(2, None, reason=MARKUP, **texts)]
+    return [parent, child, _trial(2, None, proposal=first, reason=MARKUP, effort=effort)]
 
 
 @pytest.fixture(scope="module")

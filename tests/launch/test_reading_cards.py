@@ -1,8 +1,8 @@
 """`launch/reading/`: all about one trial."""
 
-import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from journal_helpers import add, failed, run_folder, scored
@@ -11,6 +11,7 @@ from launch_helpers import Finished, jsonl, query
 from isozyme.evaluators.protocol import Status
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import RunReader
+from isozyme.search.protocol import Effort, Keys
 
 
 @pytest.fixture
@@ -22,18 +23,17 @@ def test_card_of_a_trial(folder: Path) -> None:
     """Relatives, twins, noise, the difference from the parent and the command that exports it."""
     start = scored(0, 2, 2, candidate="one\ntwo\n", operator="initial")
     middle = scored(1, 1, 2, candidate="one\nthree\n", parents=(0,), evaluations=4, m2={"loss": 12.0}, note="why <b>")
-    twin = scored(
-        2, 1, 2, candidate="other\n", parents=(1, 0), key=middle.key, cached_from=1, hit="numeric", attempts=0
-    )
-    same = scored(
-        3, 1, 2, candidate=middle.candidate, parents=(7,), key=middle.key, cached_from=1, hit="static", attempts=0
-    )
+    shared: dict[str, Any] = {"keys": middle.keys, "cached_from": 1, "effort": Effort()}
+    twin = scored(2, 1, 2, candidate="other\n", parents=(1, 0), hit="numeric", **shared)
+    same = scored(3, 1, 2, candidate=middle.candidate, parents=(7,), hit="static", **shared)
     add(folder, start, middle, twin, same)
     card = RunReader(folder).card(1)
-    assert json.loads(json.dumps(dataclasses.asdict(card))) == dataclasses.asdict(card)
-    assert (card.number, card.status, card.metrics, card.note) == (1, "ok", {"loss": 1.0, "score": 2.0}, "why <b>")
+    assert json.loads(json.dumps(card.to_json())) == card.to_json()
+    shown = card.to_json()
+    assert (shown["trial"], shown["status"], shown["note"]) == (1, "ok", "why <b>")
+    assert shown["metrics"] == {"loss": 1.0, "score": 2.0}
     assert card.noise == {"loss": pytest.approx(1.0)}
-    assert card.source == "one\nthree\n"
+    assert card.trial.candidate == "one\nthree\n"
     assert card.diff is not None
     assert card.diff.splitlines() == ["@@ -1,2 +1,2 @@", " one", "-two", "+three"]
     assert (card.equivalents, card.equivalents_total) == ([2, 3], 2)
@@ -51,7 +51,8 @@ def test_card_of_a_failure_and_of_nobody(folder: Path) -> None:
     add(folder, failed(0, Status.INVALID, "x is no number"), failed(1, Status.INVALID, "y is no number"))
     reader = RunReader(folder)
     card = reader.card(0)
-    assert (card.reason, card.keys, card.equivalents_total, card.noise) == ("x is no number", {}, 0, {})
+    assert (card.trial.reason, card.trial.keys) == ("x is no number", Keys())
+    assert (card.equivalents_total, card.noise) == (0, {})
     with pytest.raises(UsageError, match=r"trial 2: .* has none of that number among its 2 trials"):
         reader.card(2)
 
@@ -72,6 +73,7 @@ def test_cards_of_a_real_run(finished: Finished) -> None:
     texts = dict(query(finished.folder, "SELECT trial, candidate FROM trials"))
     for trial in jsonl("trials", finished.folder):
         card = reader.card(trial["trial"])
-        assert (card.source, card.parents, card.metrics) == (texts[card.number], trial["parents"], trial["metrics"])
-        assert card.lineage[0]["trial"] == card.number
-        assert card.diff is None or card.parents
+        assert card.trial.candidate == texts[card.trial.number]
+        assert card.to_json().items() >= trial.items()
+        assert card.lineage[0]["trial"] == card.trial.number
+        assert card.diff is None or card.trial.parents

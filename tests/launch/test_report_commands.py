@@ -1,6 +1,5 @@
 """The commands of `launch/report.py` on single trials: top, show, diff, lineage."""
 
-import dataclasses
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +11,7 @@ from launch_helpers import REPORT, Call, Finished, jsonl, launch, query
 
 from isozyme.evaluators.protocol import Status
 from isozyme.launch.reading import RunReader
+from isozyme.search.protocol import Effort
 
 
 @pytest.fixture
@@ -19,11 +19,12 @@ def folder(tmp_path: Path) -> Path:
     """A start, its better child, a twin of that, another child, a failure."""
     folder = run_folder(tmp_path / "run")
     child = scored(1, 2, 5, candidate="a\nc\n", parents=(0,), operator="modify")
+    twin = {"keys": child.keys, "cached_from": 1, "effort": Effort()}
     add(
         folder,
         scored(0, 3, 4, candidate="a\nb\n", operator="initial"),
         child,
-        scored(2, 2, 5, candidate="c\na\n", parents=(1,), key=child.key, cached_from=1, hit="static", attempts=0),
+        scored(2, 2, 5, candidate="c\na\n", parents=(1,), hit="static", **twin),
         scored(3, 1, 4, candidate="a\nc\n", parents=(1, 0)),
         failed(4, Status.CRASHED, "why"),
     )
@@ -68,7 +69,7 @@ def test_mistakes_are_told_in_a_line(folder: Path, call: Call, arguments: list[s
 
 def test_show_is_the_card(folder: Path, call: Call) -> None:
     code, out, _ = call("show", folder, 1, "--jsonl")
-    assert (code, listed(out)) == (0, [dataclasses.asdict(RunReader(folder).card(1))])
+    assert (code, listed(out)) == (0, [RunReader(folder).card(1).to_json()])
     code, out, _ = call("show", folder, 1)
     assert code == 0
     for words in ("modify of 0", "loss 2, score 5", "1: 2", "a\nc\n", "-b\n+c\n", "report.py export"):

@@ -15,6 +15,7 @@ from isozyme.evaluators.protocol import Status
 from isozyme.launch import report
 from isozyme.launch.reports import printing
 from isozyme.search.journal.journal import Journal
+from isozyme.search.protocol import Effort
 
 NASTY = "[red]R[/red] <script>alert(1)</script> \x1b[31mE\x07 \x00 \u202e</pre> & \" ' $\\frac{ :smile: \ud800\r"
 METRICS = ("loss", '<img src=x onerror="alert(1)">', "[bold]$x_\\frac{\x1b[2J\u202e")
@@ -26,12 +27,12 @@ def folder(tmp_path: Path) -> Path:
     """A run whose every text is hostile."""
     text = NASTY.replace("\ud800", "")  # SQLite takes no half characters; JSON does.
     folder = run_folder(tmp_path / "<b>run[red]", [("minimize", name, 5.0) for name in METRICS])
-    known = {"names": METRICS, "operator": text, "note": text, "worker": text}
+    known = {"names": METRICS, "operator": text, "note": text, "effort": Effort(attempts=1, worker=text)}
     twin = scored(2, 1, 2, 3, candidate=f"other {text}", cached_from=1, hit="numeric", parents=(1,), **known)
     add(
         folder,
         scored(0, 2, 2, 3, candidate=f"x\n{text}\n", **known),
-        scored(1, 1, 2, 3, candidate=f"x\n{text}\n<b>y</b>\n{text}\n", key=twin.key, parents=(0,), **known),
+        scored(1, 1, 2, 3, candidate=f"x\n{text}\n<b>y</b>\n{text}\n", keys=twin.keys, parents=(0,), **known),
         twin,
         failed(3, Status.CRASHED, f"why {text}\nmore"),
     )

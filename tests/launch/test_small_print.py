@@ -15,7 +15,7 @@ from isozyme.evaluators import Status
 from isozyme.launch.configs import lion
 from isozyme.launch.display import Display
 from isozyme.launch.experiment import Budget
-from isozyme.search import Minimize, Progress, Trial
+from isozyme.search import Minimize, Progress, Proposal, Trial
 from isozyme.search.journal.journal import Journal
 
 RUN = [sys.executable, str(Path(__file__).resolve().parents[2] / "launch" / "run.py")]
@@ -26,7 +26,7 @@ def test_a_reason_may_hold_square_brackets():
     """What rich takes for markup is shown as it is in the live table."""
     reason = "XlaRuntimeError: see [/usr/lib/x.so] and [red]"
     progress = Progress([Minimize("loss", 1.0)])
-    trial = Trial(0, "c", (), Status.CRASHED, reason)
+    trial = Trial(0, Proposal("c"), Status.CRASHED, reason)
     progress.add(trial, restored=False)
     console = Console(file=io.StringIO(), force_terminal=True, width=200)
     with Display(console, Minimize("loss", 1.0), Budget(10)) as display:

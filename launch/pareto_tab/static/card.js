@@ -22,7 +22,7 @@ export function cardOf(card, run, on) {
       element(
         'h2',
         {id: 'card-title', tabindex: '-1'},
-        `Trial ${card.number}`,
+        `Trial ${card.trial}`,
         element('span', {class: 'of'}, ` of ${run}`),
       ),
       element(
@@ -50,7 +50,7 @@ export function cardOf(card, run, on) {
     ...section('Cost', pairs(cost(card))),
     ...section(
       'Keys',
-      pairs(Object.entries(card.keys).map(([name, key]) => [name.replaceAll('_', ' '), element('code', {}, key)])),
+      pairs(keys(card)),
     ),
   ];
 }
@@ -86,7 +86,7 @@ function metrics(card) {
 
 /** Source and difference from the parent, one of them shown. */
 function sources(card) {
-  const source = element('pre', {class: 'code', tabindex: '0', 'aria-label': 'source'}, card.source);
+  const source = element('pre', {class: 'code', tabindex: '0', 'aria-label': 'source'}, card.candidate);
   if (card.diff === null) return source;
   const lines = card.diff.split('\n').map((line) => {
     const kind = line.startsWith('+')
@@ -170,6 +170,12 @@ function origin(card, link) {
   return pairs(found);
 }
 
+function keys(card) {
+  return ['static_key', 'key', 'shifted_key']
+    .filter((name) => card[name])
+    .map((name) => [name.replaceAll('_', ' '), element('code', {}, card[name])]);
+}
+
 function lineage(card, link) {
   const rows = card.lineage.map((one) => {
     const values = Object.entries(one.metrics)
@@ -209,7 +215,7 @@ function cost(card) {
   const found = [['evaluation', `${shown(card.seconds)} s, ${shown(card.cpu_seconds)} s of processors`]];
   if (card.saved_seconds) found.push(['spared', `${shown(card.saved_seconds)} s`]);
   if (card.stages.length > 1)
-    found.push(['stages', card.stages.map((stage) => `${shown(stage.seconds)} s`).join(', ')]);
+    found.push(['stages', card.stage_seconds.map((seconds) => `${shown(seconds)} s`).join(', ')]);
   if (card.attempts) found.push(['attempts', shown(card.attempts)]);
   if (card.worker) found.push(['worker', card.worker]);
   return found;

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isozyme.evaluators.protocol import Status
 from isozyme.search.accounting.bill import Session, Totals, amortisation, lines, price, scalars, split
 from isozyme.search.accounting.power import LABELS, Power
-from isozyme.search.protocol import Trial
+from isozyme.search.protocol import Effort, Proposal, Trial
 
 HOUR = 3600.0
 NOTHING = Totals()
@@ -24,7 +24,13 @@ def session(hours=1.0, began=0.0, workers=1, processors=1, accelerators=0, machi
 
 
 def trial(number=0, status=Status.OK, seconds=0.0, saved_seconds=0.0, cpu_seconds=0.0):
-    return Trial(number, None, (), status, None, seconds=seconds, saved_seconds=saved_seconds, cpu_seconds=cpu_seconds)
+    return Trial(
+        number,
+        Proposal(None),
+        status,
+        effort=Effort(seconds=seconds, cpu_seconds=cpu_seconds),
+        saved_seconds=saved_seconds,
+    )
 
 
 def cost(*sessions, totals=NOTHING, **figures):
@@ -99,7 +105,7 @@ def test_a_twin_costs_nothing_and_avoids_what_its_owner_cost():
     held = session(workers=2, processors=2)
     alone, both = cost(held, totals=Totals.of([owner])), cost(held, totals=Totals.of([owner, twin]))
     assert (both.kwh, both.kg_co2e, both.device_seconds) == (alone.kwh, alone.kg_co2e, alone.device_seconds)
-    assert both.totals.avoided_seconds - alone.totals.avoided_seconds == owner.seconds
+    assert both.totals.avoided_seconds - alone.totals.avoided_seconds == owner.effort.seconds
     assert alone.avoided_kwh == 0.0
     assert both.avoided_kwh == pytest.approx(0.001)  # 36 s of a worker's one core at 100 W.
     assert cost(session(workers=0), totals=both.totals).avoided_kwh == pytest.approx(0.001)

@@ -36,7 +36,7 @@ def rng(*seed):
 
 
 def finished(number, candidate, loss, parents=(), status=Status.OK, **fields):
-    return Trial(number, candidate, parents, status, None, {"loss": loss}, **fields)
+    return Trial(number, Proposal(candidate, parents), status, metrics={"loss": loss}, **fields)
 
 
 def trials_of(events):
@@ -153,7 +153,7 @@ def test_migration():
     """automl_zero.md, section 4: now and then an island takes a candidate of another; with a cache it costs nothing."""
     events = record(Islands(RegularizedEvolution(5, 2), islands=3, interval=10), 300, PointsEvaluator(1), lag=3)
     trials = {trial.number: trial for trial in trials_of(events)}
-    immigrants = [trial for trial in trials.values() if trial.operator == "migrate"]
+    immigrants = [trial for trial in trials.values() if trial.proposal.operator == "migrate"]
     assert [trial.number // 3 for trial in immigrants] == [own for own in range(9, 100, 10) for _ in range(3)]
     for trial in immigrants:
         (home,) = trial.parents
@@ -177,7 +177,7 @@ def golden_rows(name):
             "number": t.number,
             "candidate": SPACE.to_source(t.candidate),
             "parents": list(t.parents),
-            "operator": t.operator,
+            "operator": t.proposal.operator,
             "status": str(t.status),
             "stages": [stage["loss"] for stage in t.stages],
             "cached_from": t.cached_from,

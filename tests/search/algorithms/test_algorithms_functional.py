@@ -37,6 +37,7 @@ from isozyme.search.controller import controller as controller_module
 from isozyme.search.controller import snapshots
 from isozyme.search.exam.toy_search import SPACE as POINTS
 from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.protocol import Keys
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.spaces.lion.named import NAMED
 from isozyme.spaces.template import TemplateSpace
@@ -249,7 +250,7 @@ def tabu(algorithm, limit=2, tries=20, space: Any = POINTS) -> Any:
 
 
 def finished(number, candidate, static="", key="", status=Status.OK):
-    return Trial(number, candidate, (), status, None, {"loss": 1.0}, static_key=static, key=key)
+    return Trial(number, Proposal(candidate), status, metrics={"loss": 1.0}, keys=Keys(static, key))
 
 
 def test_what_was_explored_too_often_is_refused():
@@ -361,7 +362,7 @@ def explored(algorithm, seed):
         key = static_key(space, candidate).hex()
         seen[key] += 1
         metrics = {"loss": -float(candidate.count(3))}
-        algorithm.feedback(Trial(number, candidate, (), Status.OK, None, metrics, static_key=key, key=key))
+        algorithm.feedback(Trial(number, Proposal(candidate), Status.OK, metrics=metrics, keys=Keys(key, key)))
     return seen
 
 

@@ -62,7 +62,7 @@ def test_halving_never_promotes_failures():
     """Design, section 3.7: failures take their place on a rung and go no further."""
     failing = dict.fromkeys([point for point in range(16) if point != 3], Status.DIVERGED)
     trials = trials_of(record(SuccessiveHalving(9, 3), 500, PointsEvaluator(2, failing)))
-    promoted = [t for t in trials if t.operator == "promote"]
+    promoted = [t for t in trials if t.proposal.operator == "promote"]
     assert promoted
     assert {t.candidate[0] for t in promoted} == {3}
 
@@ -74,7 +74,7 @@ def test_halving_by_another_metric():
         algorithm.setup(SPACE, LOSS, 2)
         for number, short in enumerate([5.0, 4.0, 1.0, 6.0, 3.0, 2.0]):
             metrics = {"short_loss": short}
-            trial = Trial(number, (number, 0), (), Status.PARTIAL, "as asked", metrics, stages=(metrics,))
+            trial = Trial(number, Proposal((number, 0)), Status.PARTIAL, "as asked", metrics, stages=(metrics,))
             algorithm.feedback(trial)
         proposals = [algorithm.propose(number, rng(number)) for number in range(6, 12)]
         assert {p.candidate[0] for p in proposals if p.operator == "promote"} == expected

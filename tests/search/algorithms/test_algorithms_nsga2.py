@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search import NSGA2, AtLeast, AtMost, Crossover, Minimize, Trial
+from isozyme.search import NSGA2, AtLeast, AtMost, Crossover, Minimize, Proposal, Trial
 from isozyme.search.algorithms.dominance import crowding, dominates, ranks, survivors
 from isozyme.search.exam.toy_search import OBJECTIVES, SPACE, record
 
@@ -145,7 +145,7 @@ def our_front(seed, size, trials):
         proposal = algorithm.propose(number, np.random.default_rng([seed, number]))
         first, second = zdt1(proposal.candidate)
         metrics = {"first": first, "second": second}
-        algorithm.feedback(Trial(number, proposal.candidate, proposal.parents, Status.OK, None, metrics))
+        algorithm.feedback(Trial(number, proposal, Status.OK, metrics=metrics))
     return np.array([point.costs for point in algorithm._population])
 
 
@@ -181,7 +181,7 @@ def test_final_hypervolume_agrees_with_pymoo():
 def told(algorithm, rows):
     """An algorithm that has been fed trials given as (status, metrics)."""
     for number, (status, metrics) in enumerate(rows):
-        algorithm.feedback(Trial(number, (number % 16, 0), (), status, None, metrics))
+        algorithm.feedback(Trial(number, Proposal((number % 16, 0)), status, metrics=metrics))
     return {number for number, _, _ in algorithm.snapshot()["population"]}
 
 

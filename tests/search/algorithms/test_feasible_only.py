@@ -101,7 +101,7 @@ def test_search_within_the_limit():
         assert space.validate(proposal.candidate) is None
         seen.append(COUNT(proposal.candidate))
         metrics = {"loss": -float(seen[-1])}
-        algorithm.feedback(Trial(number, proposal.candidate, proposal.parents, Status.OK, None, metrics))
+        algorithm.feedback(Trial(number, proposal, Status.OK, metrics=metrics))
     assert max(seen) >= 0.99 * LIMIT
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from isozyme.evaluators.protocol import Job, Status
-from isozyme.search import Controller, Journal, Mutation, RegularizedEvolution, Trial
+from isozyme.search import Controller, Journal, Mutation, Proposal, RegularizedEvolution, Trial
 from isozyme.search.exam.toy_search import PointsEvaluator, record
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.objectives import Maximize
@@ -26,7 +26,7 @@ def evolution(population_size, tournament_size, space=None, **members):
 
 
 def finished(number, candidate, fitness, parents=()):
-    return Trial(number, candidate, parents, Status.OK, None, {"fitness": fitness})
+    return Trial(number, Proposal(candidate, parents), Status.OK, metrics={"fitness": fitness})
 
 
 def search_toy(rng, trials, tournament_size=10, sigma=0.01):
@@ -204,10 +204,12 @@ def test_failures_take_a_place_and_lose_tournaments(status):
     for number in range(4):
         ok = number == 1
         metrics = {"fitness": -5.0 if ok else 9.0}
-        algorithm.feedback(Trial(number, (0,) * 12, (), Status.OK if ok else status, None if ok else "why", metrics))
+        algorithm.feedback(
+            Trial(number, Proposal((0,) * 12), Status.OK if ok else status, None if ok else "why", metrics)
+        )
     assert {algorithm.propose(4, rng).parents for _ in range(20)} == {(1,)}
     for number in (4, 5):
-        algorithm.feedback(Trial(number, (0,) * 12, (), status, "why"))
+        algorithm.feedback(Trial(number, Proposal((0,) * 12), status, "why"))
     parents = {algorithm.propose(6, rng).parents[0] for _ in range(50)}
     assert parents == {2, 3, 4, 5}  # Only failures are left, and the search goes on from them.
 
@@ -222,7 +224,7 @@ def golden_search(algorithm):
         proposal = algorithm.propose(number, np.random.default_rng([11, number]))
         short, full = evaluator.evaluate([Job(proposal.candidate, stage=stage) for stage in range(2)])
         metrics = {**full.metrics, **short.metrics, **space.form(proposal.candidate)}
-        trial = Trial(number, proposal.candidate, proposal.parents, full.status, full.reason, metrics)
+        trial = Trial(number, proposal, full.status, full.reason, metrics)
         algorithm.feedback(trial)
         rows.append(trace(trial))
     return rows

@@ -175,10 +175,10 @@ def test_twins_in_flight_share_the_outcome_and_keep_their_form(tmp_path):
     assert len(search.evaluator.begun) == 2
     assert [t.cached_from for t in (owner, static, numeric, other)] == [None, 0, 0, None]
     assert [t.hit for t in (owner, static, numeric, other)] == [None, "static", "numeric", None]
-    assert owner.key == static.key == numeric.key != other.key
+    assert owner.keys.behaviour == static.keys.behaviour == numeric.keys.behaviour != other.keys.behaviour
     assert owner.metrics["fitness"] == static.metrics["fitness"] == numeric.metrics["fitness"]
     assert [t.metrics["ones"] for t in (owner, static, numeric, other)] == [2, 4, 2, 4]
-    assert static.seconds == numeric.seconds == 0.0 < owner.seconds
+    assert static.effort.seconds == numeric.effort.seconds == 0.0 < owner.effort.seconds
 
 
 def test_twins_of_a_failure_fail_alike(tmp_path):
@@ -205,7 +205,7 @@ def test_failures_are_typed_counted_and_fed_back(tmp_path):
         (Status.INVALID, "11 bits instead of 12"),
         (Status.OK, None),
     ]
-    assert [bool(t.key) for t in trials] == [True] * 3 + [False] * 2 + [True]
+    assert [bool(t.keys.behaviour) for t in trials] == [True] * 3 + [False] * 2 + [True]
     assert [len(candidate) for candidate in search.evaluator.begun] == [12] * 4  # Nothing invalid was run.
     assert progress.statuses == {"crashed": 1, "out_of_memory": 1, "diverged": 1, "invalid": 2, "ok": 1}
     assert (progress.trials, progress.unique) == (6, 4)
@@ -329,7 +329,7 @@ def test_progress_is_the_same_after_a_restart(whole, tmp_path):
     fitness = [t.metrics["fitness"] for t in whole if t.status is Status.OK]
     assert again.best is not None
     assert again.best.metrics["fitness"] == max(fitness)
-    assert len({t.key for t in again.leaders}) == len(again.leaders)
+    assert len({t.keys.behaviour for t in again.leaders}) == len(again.leaders)
     leading = [t.metrics["fitness"] for t in again.leaders]
     assert leading == sorted(leading, reverse=True)
 
@@ -409,11 +409,11 @@ def test_a_twin_goes_on_where_its_owner_was_stopped(tmp_path):
     assert jobs == [0, 1]
     assert [t.status for t in (first, second, third, fourth)] == [Status.HURDLE] * 2 + [Status.OK] * 2
     assert [t.taken for t in (first, second, third, fourth)] == [0, 1, 1, 2]
-    assert [t.attempts for t in (first, second, third, fourth)] == [1, 0, 1, 0]
+    assert [t.effort.attempts for t in (first, second, third, fourth)] == [1, 0, 1, 0]
     assert third.metrics == fourth.metrics
     assert third.cached_from == 0
-    assert (fourth.seconds, fourth.saved_seconds) == (0.0, first.seconds + third.seconds)
-    assert second.saved_seconds == third.saved_seconds == first.seconds
+    assert (fourth.effort.seconds, fourth.saved_seconds) == (0.0, first.effort.seconds + third.effort.seconds)
+    assert second.saved_seconds == third.saved_seconds == first.effort.seconds
     assert [t.number for t in progress.leaders] == [2]
 
 

@@ -63,8 +63,8 @@ def search(folder, equivalence, trials=TRIALS, space=SPACE, evaluator=None, hurd
 def full_trace(trial):
     """All that a seed and a lag determine, what policies and audits know included."""
     more = {
-        "evaluations": trial.evaluations, "m2": trial.m2, "audit": trial.audit, "attempts": trial.attempts,
-        "record": _without_times(trial.record), "shifted": trial.shifted_key,
+        "evaluations": trial.evaluations, "m2": trial.m2, "audit": trial.audit, "attempts": trial.effort.attempts,
+        "record": _without_times(trial.record), "shifted": trial.keys.shifted,
     }  # fmt: skip
     return trace(trial) | more
 
@@ -94,7 +94,7 @@ POLICIES = {
 def test_one_trajectory_whatever_the_timing_and_the_restarts(name, tmp_path):
     """Decisions of cache and policy depend on trials up to i - lag and on earlier proposals, and on nothing else."""
     whole, progress = search(tmp_path / "whole", POLICIES[name])
-    assert [t.status is Status.INVALID or bool(t.key) for t in whole] == [True] * TRIALS
+    assert [t.status is Status.INVALID or bool(t.keys.behaviour) for t in whole] == [True] * TRIALS
     for timing in (1, 2):
         other, _ = search(tmp_path / f"other {timing}", POLICIES[name], timing=timing)
         assert [full_trace(t) for t in other] == [full_trace(t) for t in whole]
@@ -118,8 +118,8 @@ def test_trials_lost_in_a_kill_come_back_the_same(name, tmp_path):
     for lost in range(20, TRIALS - 1, 7):
         search(tmp_path / f"{lost}", POLICIES[name], timing=lost)
         journal = Journal.open(tmp_path / f"{lost}")
-        behaviours = {whole[lost].key}
-        gone = [t.number for t in whole[lost : lost + LAG] if t.number == lost or t.key in behaviours]
+        behaviours = {whole[lost].keys.behaviour}
+        gone = [t.number for t in whole[lost : lost + LAG] if t.number == lost or t.keys.behaviour in behaviours]
         journal._connection.execute(f"DELETE FROM trials WHERE trial IN ({', '.join(map(str, gone))}) OR trial > ?",
                                     (lost + LAG - 1,))  # fmt: skip
         journal.close()
@@ -169,14 +169,14 @@ def test_an_aggregating_cache_returns_means(tmp_path):
         assert trial.metrics["fitness"] == pytest.approx(np.mean(values[:n]), rel=1e-12)
         assert trial.evaluations == n
         assert trial.m2.get("fitness", 0.0) == pytest.approx(np.var(values[:n]) * n, abs=1e-12)
-        assert (trial.attempts, trial.cached_from) == (int(i < 4), None if i == 0 else 0)
+        assert (trial.effort.attempts, trial.cached_from) == (int(i < 4), None if i == 0 else 0)
 
 
 def test_a_forgetful_cache_draws_anew(tmp_path):
     """Fact 4: with F = 1 every second request is evaluated, each with random numbers of its own."""
     trials, draws = repeated(tmp_path, Forgetful(1.0))
     assert draws == list(range(6))
-    assert [trial.attempts for trial in trials] == [1, 0] * 6
+    assert [trial.effort.attempts for trial in trials] == [1, 0] * 6
     assert [trial.evaluations for trial in trials] == [1] * 12
     assert len({trial.metrics["fitness"] for trial in trials}) == 6
 
@@ -188,11 +188,11 @@ def test_a_leader_is_evaluated_again_before_it_is_believed(tmp_path):
         tmp_path, Equivalence(policy=NoiseAware(confirmed=3), audit=0.0), 12, BitStrings(), evaluator, hurdle=False,
         algorithm=Scripted([ONE] * 6 + [low] * 6),
     )  # fmt: skip
-    assert trials[0].evaluations == trials[0].attempts == 3
-    assert trials[6].evaluations == trials[6].attempts == 1
+    assert trials[0].evaluations == trials[0].effort.attempts == 3
+    assert trials[6].evaluations == trials[6].effort.attempts == 1
     assert trials[6].metrics["fitness"] < trials[0].metrics["fitness"]
     assert progress.best is not None
-    assert progress.best.key == trials[0].key
+    assert progress.best.keys.behaviour == trials[0].keys.behaviour
 
 
 @dataclass(frozen=True)
@@ -210,11 +210,11 @@ def test_an_audit_finds_keys_that_lie(tmp_path):
     assert [trace(t) for t in audited] == [trace(t) for t in without]
     scored = [t for t in audited if t.hit and t.status is Status.OK and not t.taken < len(t.stages)]
     assert progress.audit.audited == len([t for t in scored if t.audit is not None]) == len(scored) > 5
-    owners = {t.key: Blurred().behaviour(t.candidate) for t in reversed(audited)}
-    lies = [t for t in scored if Blurred().behaviour(t.candidate) != owners[t.key]]
+    owners = {t.keys.behaviour: Blurred().behaviour(t.candidate) for t in reversed(audited)}
+    lies = [t for t in scored if Blurred().behaviour(t.candidate) != owners[t.keys.behaviour]]
     assert progress.audit.collisions == len(lies) > 0
     assert [t for t in scored if t.audit is not None and t.audit > 1e-3] == lies
-    assert all(t.saved_seconds == 0.0 and t.attempts == 1 for t in scored)
+    assert all(t.saved_seconds == 0.0 and t.effort.attempts == 1 for t in scored)
 
 
 def test_an_audit_of_honest_keys_finds_nothing(tmp_path):
@@ -239,7 +239,7 @@ def test_runs_share_what_they_have_evaluated(tmp_path):
     second, progress = search(
         tmp_path / "second", Equivalence(audit=0.0), evaluator=evaluator, sharing=Sharing(store, "second")
     )
-    shared = [t for t in first if t.owns and t.attempts and t.stages and t.status in (Status.OK, Status.HURDLE)]
+    shared = [t for t in first if t.owns and t.effort.attempts and t.stages and t.status in (Status.OK, Status.HURDLE)]
     assert progress.hits["store"] == len(shared) > 10
     assert len(evaluator.begun) == progress.unique == len([t for t in first if t.owns]) - len(shared)
     for one, other in zip(first, second, strict=True):
@@ -257,13 +257,13 @@ def test_shared_evaluations_count_for_policies(tmp_path):
     trials, draws = repeated(tmp_path / "second", Aggregating(7), sharing=Sharing(store, "second"))
     assert draws == [5, 6]
     assert [trial.evaluations for trial in trials] == [6] + [7] * 11
-    assert (trials[0].hit, trials[0].attempts) == ("store", 1)
+    assert (trials[0].hit, trials[0].effort.attempts) == ("store", 1)
 
 
 def _keys(folder):
     journal = Journal.read(folder)
     try:
-        return [bytes.fromhex(journal.trial(0, str).key)]
+        return [bytes.fromhex(journal.trial(0, str).keys.behaviour)]
     finally:
         journal.close()
 
@@ -292,7 +292,7 @@ def test_a_twin_goes_further_with_what_a_store_knows(tmp_path):
     plain, _ = search(
         tmp_path / "plain", Equivalence(audit=0.0), 1, BitStrings(), evaluator, hurdle=False, algorithm=Scripted([ONE])
     )
-    store.put({bytes.fromhex(plain[0].key): Entry(plain[0].stages[:1], (1.0,), 1, {}, "elsewhere")})
+    store.put({bytes.fromhex(plain[0].keys.behaviour): Entry(plain[0].stages[:1], (1.0,), 1, {}, "elsewhere")})
     evaluator = BitEvaluator()
     trials, _ = search(
         tmp_path / "further", Equivalence(audit=0.0), 1, BitStrings(), evaluator, hurdle=False,
@@ -300,4 +300,4 @@ def test_a_twin_goes_further_with_what_a_store_knows(tmp_path):
     )  # fmt: skip
     assert [job.stage for job in evaluator.evaluated] == [1]
     assert trace(trials[0]) == trace(replace(plain[0], hit="store", taken=1))
-    assert len(store.get([bytes.fromhex(plain[0].key)])[bytes.fromhex(plain[0].key)].stages) == 2
+    assert len(store.get([bytes.fromhex(plain[0].keys.behaviour)])[bytes.fromhex(plain[0].keys.behaviour)].stages) == 2

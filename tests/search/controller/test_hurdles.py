@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search import Maximize, Minimize, QuantileHurdle, Trial, halving_bands
+from isozyme.search import Maximize, Minimize, Proposal, QuantileHurdle, Trial, halving_bands
 
 LOSS = (Minimize("loss", 1.0),)
 
@@ -15,7 +15,7 @@ LOSS = (Minimize("loss", 1.0),)
 def finished(number, costs, taken=0, status=Status.OK):
     """A trial that has these costs after its stages; None where it has no metric."""
     stages = tuple({} if cost is None else {"short_loss": cost} for cost in costs)
-    return Trial(number, number, (), status, None, {}, stages=stages, taken=taken)
+    return Trial(number, Proposal(number), status, stages=stages, taken=taken)
 
 
 def hurdle(stages=2, objectives=LOSS, **members):
@@ -86,7 +86,7 @@ def test_direction_is_that_of_the_objective():
     assert hurdle(objectives=accuracy).cost({"short_loss": 0.75}) == 0.75
     assert made.cost({}) == math.inf
     for number, value in enumerate([0.5, 0.9, 0.7]):
-        made.feedback(Trial(number, number, (), Status.OK, None, {}, stages=({"accuracy": value},)))
+        made.feedback(Trial(number, Proposal(number), Status.OK, stages=({"accuracy": value},)))
     assert made.thresholds() == (-0.9,)
 
 

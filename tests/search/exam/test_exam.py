@@ -150,7 +150,7 @@ class Jealous(Climber):
         return replace(super().propose(number, rng), operator="mine")
 
     def feedback(self, trial):
-        assert trial.operator == "mine", "not mine"
+        assert trial.proposal.operator == "mine", "not mine"
         super().feedback(trial)
 
 

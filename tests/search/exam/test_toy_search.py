@@ -37,7 +37,7 @@ def test_the_rehearsal_takes_a_twin_further():
 
     events = record(Climbing(), 4, PointsEvaluator(3), lag=1)
     trials = [event for event in events if isinstance(event, Trial)]
-    assert [(t.status, t.taken, len(t.stages), t.attempts) for t in trials] == [
+    assert [(t.status, t.taken, len(t.stages), t.effort.attempts) for t in trials] == [
         (Status.PARTIAL, 0, 1, 1),
         (Status.OK, 1, 3, 1),
         (Status.PARTIAL, 2, 2, 0),

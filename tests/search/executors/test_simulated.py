@@ -135,31 +135,31 @@ def test_the_trajectory_is_that_of_the_process_itself(tmp_path, name, workers):
     trials = evolve(tmp_path / "simulated", simulated, clock=simulated.now)
     plain = evolve(tmp_path / "plain", in_process())
     assert {trial.status for trial in plain} > {Status.OK, Status.INVALID, Status.HURDLE, Status.CRASHED}
-    assert max(trial.attempts for trial in trials) == 2, "some worker must die, and none three times"
+    assert max(trial.effort.attempts for trial in trials) == 2, "some worker must die, and none three times"
     assert [trace(trial) for trial in trials] == [trace(trial) for trial in plain]
 
 
 def test_an_evaluation_takes_as_long_on_any_number_of_workers(tmp_path):
     few, _ = run(tmp_path / "few", 30, 8, 1, TIMES["lognormal"])
     many, _ = run(tmp_path / "many", 30, 30, 30, TIMES["lognormal"])
-    assert [trial.seconds for trial in few] == [trial.seconds for trial in many]
-    assert len({trial.seconds for trial in few}) == 30
+    assert [trial.effort.seconds for trial in few] == [trial.effort.seconds for trial in many]
+    assert len({trial.effort.seconds for trial in few}) == 30
 
 
 def test_a_stage_that_is_not_run_takes_no_time(tmp_path):
     simulated = SimulatedExecutor(in_process(), 1, 4, constant(60.0), price=0.0)
     trials = evolve(tmp_path / "search", simulated, clock=simulated.now)
     evaluated = [trial for trial in trials if trial.evaluated]
-    assert {trial.seconds for trial in evaluated} == {60.0, 120.0}
-    assert all(trial.seconds == 60.0 for trial in evaluated if trial.status is Status.HURDLE)
-    assert simulated.usage().busy == pytest.approx(sum(trial.seconds for trial in evaluated))
+    assert {trial.effort.seconds for trial in evaluated} == {60.0, 120.0}
+    assert all(trial.effort.seconds == 60.0 for trial in evaluated if trial.status is Status.HURDLE)
+    assert simulated.usage().busy == pytest.approx(sum(trial.effort.seconds for trial in evaluated))
 
 
 def test_an_asynchronous_search_is_fed_in_the_order_of_completion(tmp_path):
     """All evaluations begin at once here, so that they end in the order of their times."""
     fed = []
     run(tmp_path, 20, 20, 20, TIMES["exponential"], asynchronous=True, listeners=[lambda trial, _: fed.append(trial)])
-    seconds = [trial.seconds for trial in fed]
+    seconds = [trial.effort.seconds for trial in fed]
     assert seconds == sorted(seconds)
     assert [trial.number for trial in fed] != list(range(20))
 
@@ -170,12 +170,12 @@ def test_no_trial_is_lost_or_made_by_failures(tmp_path, asynchronous):
     trials, usage = run(tmp_path, 200, 16, 8, times, deaths=0.3, restart=5.0, asynchronous=asynchronous)
     assert [trial.number for trial in trials] == list(range(200))
     assert usage.answers == 200
-    assert usage.attempts == sum(trial.attempts for trial in trials)
-    assert {trial.attempts for trial in trials if trial.status is Status.OK} == {1, 2, 3}
+    assert usage.attempts == sum(trial.effort.attempts for trial in trials)
+    assert {trial.effort.attempts for trial in trials if trial.status is Status.OK} == {1, 2, 3}
     crashed = [trial for trial in trials if trial.status is Status.CRASHED]
     assert crashed
-    assert {trial.attempts for trial in crashed} == {DEATHS}
-    scored = sum(trial.seconds for trial in trials if trial.status is Status.OK)
+    assert {trial.effort.attempts for trial in crashed} == {DEATHS}
+    scored = sum(trial.effort.seconds for trial in trials if trial.status is Status.OK)
     assert usage.busy == pytest.approx(scored + usage.lost)
     assert usage.busy < 8 * usage.span - 5.0 * (usage.attempts - 200)  # Dead workers are missing for a while.
 
@@ -184,10 +184,10 @@ def test_what_kills_its_worker_is_quarantined_at_the_bound(tmp_path):
     """As on Ray: after as many deaths, and the reason begins with the same words."""
     trials, usage = run(tmp_path, 2, 2, 1, constant(60.0), deaths=1.0, restart=5.0)
     for trial in trials:
-        assert (trial.status, trial.attempts) == (Status.CRASHED, DEATHS)
+        assert (trial.status, trial.effort.attempts) == (Status.CRASHED, DEATHS)
         assert trial.reason is not None
         assert trial.reason.startswith(f"quarantined: the worker died {DEATHS} times while evaluating it: ")
-        assert 0.0 < trial.seconds < 60.0
+        assert 0.0 < trial.effort.seconds < 60.0
     assert usage.lost == pytest.approx(usage.busy)
     assert usage.busy == pytest.approx(usage.span - 5.0 * (2 * DEATHS - 1))  # Nobody waits for the last restart.
 

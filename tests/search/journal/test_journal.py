@@ -1,6 +1,7 @@
 """The journal: one writer, any number of readers, atomic commits, and damage that is reported and left alone."""
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.search import Journal, JournalError, Trial
 from isozyme.search.journal.database import DiskFull
 from isozyme.search.journal.journal import FILE
+from isozyme.search.protocol import Effort, Keys, Proposal
 from isozyme.tests.toys import BitStrings
 
 SPACE = BitStrings()
@@ -27,26 +29,27 @@ def trials(count, first=0):
         ok = kind is Status.OK
         yield Trial(
             number=number,
-            candidate=SPACE.random(rng),
-            parents=(number - 1,) if number else (),
+            proposal=Proposal(
+                SPACE.random(rng), (number - 1,) if number else (), "mutate", (None, 1, 2)[number % 3], "note"
+            ),
             status=kind,
             reason=None if ok else "a reason, 'quoted' – ünïcode",
             metrics={"fitness": 0.1 + number / 3} if ok else {},
-            static_key="" if kind is Status.INVALID else f"{number:032x}",
-            key="" if kind is Status.INVALID else f"{number + 1:032x}",
+            keys=Keys()
+            if kind is Status.INVALID
+            else Keys(f"{number:032x}", f"{number + 1:032x}", "ab" * (number % 2)),
             cached_from=number - 3 if ok and number > 3 else None,
             hit="static" if ok and number > 3 else None,
-            seconds=number / 7,
+            effort=Effort(number / 7, number / 8, 1, "host:7"),
             finished=1.7e9 + number,
-            operator="mutate",
             stages=({"short": 0.5}, {"fitness": 0.1 + number / 3}) if ok else (),
             stage_seconds=(0.25, 0.75) if ok else (),
             taken=2 if ok and number > 3 else 0,
             saved_seconds=1.0 if ok and number > 3 else 0.0,
-            cpu_seconds=number / 8,
-            attempts=1,
-            worker="host:7",
-            note="note",
+            evaluations=1 + number % 2,
+            m2={"fitness": number / 9} if number % 2 else {},
+            audit=(None, 0.25, math.inf)[number % 3],
+            record="[]" if number % 2 else "",
         )
 
 
@@ -212,7 +215,7 @@ def test_another_format_is_refused(tmp_path):
     journal.set_meta("format", "0")
     journal.close()
     for entry in (Journal.open, Journal.read):
-        with pytest.raises(JournalError, match="format 0, this version reads 3"):
+        with pytest.raises(JournalError, match="format 0, this version reads 4"):
             entry(tmp_path)
 
 
@@ -225,6 +228,8 @@ def test_another_format_is_refused(tmp_path):
         ("stages", "[[1, 2]]"),
         ("stages", '[{"short": 0.5}]'),
         ("stages", "{"),
+        ("stage_seconds", "[0.5]"),
+        ("stage_seconds", '{"0": 1}'),
         ("static_key", "text"),
         ("parents", "0, 1]"),
         ("parents", "null"),
@@ -276,7 +281,9 @@ def test_a_failed_commit_leaves_nothing(tmp_path):
     with pytest.raises(sqlite3.IntegrityError):  # Trial 2 is there already; 3 and 4 came before it.
         journal.add([*trials(2, first=3), *trials(1, first=2)], SPACE.to_source)
     with pytest.raises(ValueError, match="JSON"):
-        journal.add([*trials(1, first=3), Trial(4, (0,), (), Status.OK, None, {"x": float("nan")})], SPACE.to_source)
+        journal.add(
+            [*trials(1, first=3), Trial(4, Proposal((0,)), Status.OK, metrics={"x": float("nan")})], SPACE.to_source
+        )
     assert len(read_back(journal)) == 3
     journal.add(list(trials(2, first=3)), SPACE.to_source)
     assert len(read_back(journal)) == 5
@@ -305,7 +312,7 @@ def test_an_exception_rolls_a_transaction_back(tmp_path):
 def test_lineage_follows_first_parents(tmp_path):
     journal = Journal.open(tmp_path)
     parents = {0: (), 1: (0,), 2: (), 3: (2, 1), 4: (1, 3), 5: (3, 4)}
-    journal.add([Trial(n, (0,), p, Status.OK, None) for n, p in parents.items()], SPACE.to_source)
+    journal.add([Trial(n, Proposal((0,), p), Status.OK) for n, p in parents.items()], SPACE.to_source)
     assert journal.lineage(5) == [5, 3, 2]
     assert journal.lineage(4) == [4, 1, 0]
     assert journal.lineage(2) == [2]

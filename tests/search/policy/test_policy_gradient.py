@@ -1,5 +1,6 @@
 """The algorithm `PolicyGradient`: what it learns, what it leaves alone, how it copes with lag, its exam."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from toys import BitStrings
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search import Maximize, Minimize, Trial
+from isozyme.search import Maximize, Minimize, Proposal, Trial
 from isozyme.search.algorithms import PolicyGradient
 from isozyme.search.exam.exam import CHECKS
 from isozyme.search.exam.toy_search import SPACE as POINTS
@@ -64,9 +65,7 @@ def search(algorithm, trials, lag=1, evaluate=quality, seed=0):
         proposal = algorithm.propose(number, np.random.default_rng((seed, number)))
         assert SPACE.validate(proposal.candidate) is None
         metrics = {"quality": evaluate(proposal.candidate)}
-        waiting.append(
-            Trial(number, proposal.candidate, (), Status.OK, None, metrics, operator="policy", note=proposal.note)
-        )
+        waiting.append(Trial(number, proposal, Status.OK, metrics=metrics))
     return told
 
 
@@ -108,8 +107,7 @@ def test_warm_up():
 
 
 def told(number, candidate, value, proposal=None, status=Status.OK):
-    given = {"operator": proposal.operator, "note": proposal.note} if proposal else {}
-    return Trial(number, candidate, (), status, None, {"quality": value}, **given)
+    return Trial(number, proposal or Proposal(candidate), status, metrics={"quality": value})
 
 
 def test_without_lag_the_weight_is_one():
@@ -122,9 +120,7 @@ def test_without_lag_the_weight_is_one():
         for number, value in enumerate((1.0, 3.0)):
             proposal = algorithm.propose(number, np.random.default_rng(number))
             note = proposal.note if log_p is None else f"{log_p} 1"
-            algorithm.feedback(
-                Trial(number, proposal.candidate, (), Status.OK, None, {"quality": value}, operator="policy", note=note)
-            )
+            algorithm.feedback(Trial(number, replace(proposal, note=note), Status.OK, metrics={"quality": value}))
         moved[name] = np.concatenate([np.ravel(leaf) for leaf in algorithm._state.optimizer[0].mu])
     np.testing.assert_allclose(moved["own"], moved["impossible"], rtol=1e-6)
     assert np.abs(moved["certain"]).max() < 0.2 * np.abs(moved["own"]).max()
@@ -170,9 +166,7 @@ def test_reward_of_cost():
         proposal = algorithm.propose(number, np.random.default_rng(number))
         size = proposal.candidate[0] + 1.0
         metrics = {"loss": 5.0 - size, "size": size}
-        algorithm.feedback(
-            Trial(number, proposal.candidate, (), Status.OK, None, metrics, operator="policy", note=proposal.note)
-        )
+        algorithm.feedback(Trial(number, proposal, Status.OK, metrics=metrics))
     assert np.argmax(algorithm._state.logits[0]) == 2
 
 

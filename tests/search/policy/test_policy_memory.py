@@ -13,6 +13,7 @@ from isozyme.search.algorithms import PolicyGradient
 from isozyme.search.policy import estimators
 from isozyme.search.policy.mapo import MAPO, Exploration, Memory, Row
 from isozyme.search.policy.policy import Policy
+from isozyme.search.protocol import Keys
 from isozyme.spaces.template import TemplateSpace
 
 SPACE = TemplateSpace(
@@ -120,10 +121,7 @@ def test_the_algorithm_admits_and_explores():
         else:
             assert row not in inside
         key = "low" if rewards[row] < 0.9 else "high"
-        told = Trial(
-            number, proposal.candidate, (), Status.OK, None, {"quality": rewards[row]},
-            operator=proposal.operator, note=proposal.note, key=key,
-        )  # fmt: skip
+        told = Trial(number, proposal, Status.OK, metrics={"quality": rewards[row]}, keys=Keys(behaviour=key))
         algorithm.feedback(told)
         assert all(rewards[own] > 0.8 for _, own, _ in algorithm._memory.rows())
     assert len(set(explored)) == len(explored)

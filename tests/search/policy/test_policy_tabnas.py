@@ -201,8 +201,7 @@ def test_stochastic_runs():
 
 
 def trial(number, candidate, quality, proposal=None):
-    told = {"operator": proposal.operator, "note": proposal.note} if proposal else {}
-    return Trial(number, candidate, (), Status.OK, None, {"quality": quality}, **told)
+    return Trial(number, proposal or Proposal(candidate), Status.OK, metrics={"quality": quality})
 
 
 def limited(**fields):

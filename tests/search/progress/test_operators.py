@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search import Maximize, Minimize, OperatorStatistics, RegularizedEvolution, Trial
+from isozyme.search import Maximize, Minimize, OperatorStatistics, Proposal, RegularizedEvolution, Trial
 from isozyme.search.exam.toy_search import OBJECTIVES, PointsEvaluator, record
 
 
 def trial(number, loss, parents=(), operator="modify", status=Status.OK, hit=None):
-    return Trial(number, number, parents, status, None, {"loss": loss}, operator=operator, hit=hit)
+    return Trial(number, Proposal(number, parents, operator), status, metrics={"loss": loss}, hit=hit)
 
 
 def counted(trials, objective=None):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search import Maximize, Minimize, ParetoArchive, Trial
+from isozyme.search import Maximize, Minimize, ParetoArchive, Proposal, Trial
 
 KINDS = st.lists(st.sampled_from([Minimize, Maximize]), min_size=1, max_size=3)
 
@@ -20,7 +20,7 @@ def make(kinds, reference=10.0):
 
 def finished(number, values, status=Status.OK):
     metrics = {f"m{i}": float(value) for i, value in enumerate(values)}
-    return Trial(number, number, (), status, None if status is Status.OK else "why", metrics)
+    return Trial(number, Proposal(number), status, None if status is Status.OK else "why", metrics)
 
 
 @st.composite

@@ -35,7 +35,7 @@ TRIALS = 24
 
 
 def notes(trials):
-    return [json.loads(trial.note or "{}") for trial in trials]
+    return [json.loads(trial.proposal.note or "{}") for trial in trials]
 
 
 @pytest.mark.parametrize("lag", [1, 4])
@@ -95,7 +95,7 @@ def told(kind, outcomes, objectives=OBJECTIVES):
     for number, (status, metrics) in enumerate(outcomes):
         proposal = algorithm.propose(number, np.random.default_rng(0))
         algorithm._pending[number].set_metadata("n", number)
-        algorithm.feedback(Trial(number, proposal.candidate, (), status, None, metrics))
+        algorithm.feedback(Trial(number, proposal, status, metrics=metrics))
     return algorithm._running.told
 
 
@@ -157,7 +157,7 @@ def test_populations_are_recovered(name, tmp_path):
     history, worst = [], None
     for one in trials[:cut]:
         dna = space.to_dna(one.candidate)
-        for key, value in json.loads(one.note).items():
+        for key, value in json.loads(one.proposal.note).items():
             dna.set_metadata(key, value)
         rewards = (one.metrics.get("score", math.nan), -one.metrics.get("size", math.nan))
         if one.status is Status.OK:

@@ -101,7 +101,7 @@ def test_threads_share_one_algorithm():
         thread.join(60.0)
     trials = made._algorithm._told
     assert sorted(trial.number for trial in trials) == list(range(30))
-    assert all(trial.note == f"n{trial.number}" and trial.status is Status.OK for trial in trials)
+    assert all(trial.proposal.note == f"n{trial.number}" and trial.status is Status.OK for trial in trials)
     assert [made._space.random(Streams(0).of(trial.number)) for trial in trials] == [
         trial.candidate for trial in trials
     ]

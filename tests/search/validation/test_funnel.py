@@ -14,7 +14,7 @@ from scipy import stats
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.evaluators.seeds import repeats
 from isozyme.hashing import numeric_key
-from isozyme.search import Maximize, Minimize, Trial
+from isozyme.search import Maximize, Minimize, Proposal, Trial
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
 from isozyme.search.journal.journal import Journal
@@ -102,7 +102,7 @@ class Limited(InProcessExecutor):
 
 
 def trials(*candidates: Bits) -> list[Trial]:
-    return [Trial(number, candidate, (), Status.OK, None) for number, candidate in enumerate(candidates)]
+    return [Trial(number, Proposal(candidate), Status.OK) for number, candidate in enumerate(candidates)]
 
 
 def run(

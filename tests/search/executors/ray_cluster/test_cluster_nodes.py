@@ -130,7 +130,7 @@ def test_nodes_come_and_go_in_mid_run(cluster, nodes, executor, tmp_path):
     joined, used = [], set()
 
     def listen(trial, progress):
-        used.add(trial.worker)
+        used.add(trial.effort.worker)
         if trial.number == 8:
             joined.append(nodes(num_cpus=2))
         elif joined and joined[0] in cluster.worker_nodes:
@@ -143,7 +143,8 @@ def test_nodes_come_and_go_in_mid_run(cluster, nodes, executor, tmp_path):
     assert joined, "no node has joined"
     assert joined[0] not in cluster.worker_nodes, "the node was not used"
     assert [trace(trial) for trial in struck] == traces(tmp_path / "single")
-    assert 2 <= max(trial.attempts for trial in struck) <= 3  # A dying node may be asked twice before it is noticed.
+    attempts = max(trial.effort.attempts for trial in struck)
+    assert 2 <= attempts <= 3  # A dying node may be asked twice before it is noticed.
 
 
 def test_a_worker_out_of_reach_is_asked_again(cluster, nodes, executor, monkeypatch):

@@ -18,8 +18,8 @@ _WORKERS = _LAG = 4
 _STAGES, _TRIALS, _SEED = 3, 200, 0
 # All of a trial but times and the name of the worker.
 _SAME = (
-    "number", "candidate", "parents", "status", "reason", "metrics", "static_key", "key", "cached_from", "hit",
-    "operator", "stages", "taken", "attempts", "note",
+    "number", "proposal", "status", "reason", "metrics", "keys", "cached_from", "hit", "stages", "taken",
+    "effort.attempts",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def search(folder, executor, name, asynchronous=False):
 def test_the_optimum_for_sixteen_evaluations_a_stage(name, workers, tmp_path):
     """Issue 3, exam: 200 proposals, four workers in flight, at most 16 evaluations a budget level."""
     progress, trials = search(tmp_path / "ray", workers, name)
-    evaluations = Counter(stage for t in trials if t.attempts for stage in range(t.taken, len(t.stages)))
+    evaluations = Counter(stage for t in trials if t.effort.attempts for stage in range(t.taken, len(t.stages)))
     assert all(count <= 16 for count in evaluations.values()), evaluations
     assert progress.best is not None
     assert progress.best.candidate[0] == OPTIMUM
@@ -62,7 +62,7 @@ def test_the_optimum_for_sixteen_evaluations_a_stage(name, workers, tmp_path):
 @pytest.mark.parametrize("name", ["regularized_evolution", "successive_halving"])
 def test_asynchronously_as_well(name, workers, tmp_path):
     progress, trials = search(tmp_path / "ray", workers, name, asynchronous=True)
-    evaluations = Counter(stage for t in trials if t.attempts for stage in range(t.taken, len(t.stages)))
+    evaluations = Counter(stage for t in trials if t.effort.attempts for stage in range(t.taken, len(t.stages)))
     assert all(count <= 16 for count in evaluations.values()), evaluations
     assert len(trials) == _TRIALS
     assert progress.best is not None

@@ -115,8 +115,8 @@ def test_trajectory_is_that_of_one_process(executor, tmp_path):
     assert {trial.status for trial in single} == STATUSES
     assert {trial.hit for trial in single} == {None, "static", "numeric"}
     assert set(Counter(log.read_text().splitlines()).values()) == {1}
-    assert {trial.attempts for trial in parallel} == {0, 1}
-    assert all(bool(trial.worker) == trial.evaluated for trial in parallel)
+    assert {trial.effort.attempts for trial in parallel} == {0, 1}
+    assert all(bool(trial.effort.worker) == trial.evaluated for trial in parallel)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_killed_workers_change_nothing(executor, tmp_path):
     own = InProcessExecutor(BitEvaluator(trouble=trouble), SPACE, SEED, short_loss)
     assert [trace(trial) for trial in struck] == [trace(trial) for trial in search(tmp_path / "single", own)]
     assert killer.kills + killer.alone > 3
-    assert max(trial.attempts for trial in struck) > 1
+    assert max(trial.effort.attempts for trial in struck) > 1
 
 
 def test_a_worker_that_does_not_answer_is_replaced(executor, monkeypatch):
