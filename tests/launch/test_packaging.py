@@ -2,14 +2,11 @@
 
 import configparser
 import importlib.metadata
-import importlib.util
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 from launch_helpers import ROOT, environment
@@ -111,70 +108,3 @@ print(len({names!r}), "imported")
         timeout=120,
     )
     assert (done.returncode, done.stdout) == (0, f"{len(names)} imported\n"), done.stderr
-
-
-@pytest.fixture
-def arrows() -> ModuleType:
-    """tests/import_arrows.py as a module."""
-    spec: Any = importlib.util.spec_from_file_location("import_arrows_under_test", ROOT / "tests" / "import_arrows.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_imports_run_the_right_way(arrows: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """The check that CI runs finds nothing today."""
-    assert arrows.main() == 0
-    assert "all imports run the right way" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("file", "line", "told"),
-    [
-        ("hashing/a.py", "from isozyme.spaces.lion import NAMED", "hashing must not import isozyme.spaces.lion"),
-        ("search/a.py", "import isozyme.evaluators.optimizer", "search must not import isozyme.evaluators.optimizer"),
-        ("spaces/lion/a.py", "from isozyme import launch", "spaces must not import isozyme.launch"),
-        ("evaluators/a.py", "def f():\n    from isozyme.search import Journal", "evaluators must not import"),
-        ("search/controller/controller.py", "import ray", "may import ray"),
-        ("launch/session.py", "from ray.util import ActorPool", "may import ray"),
-    ],
-)
-def test_a_forbidden_import_is_found(
-    arrows: ModuleType,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    file: str,
-    line: str,
-    told: str,
-) -> None:
-    """Also inside a function; with the file and the line."""
-    path = tmp_path / file
-    path.parent.mkdir(parents=True)
-    path.write_text(f'"""A file."""\n{line}\n')
-    monkeypatch.setattr(arrows, "ROOT", tmp_path)
-    (wrong,) = arrows.violations(path)
-    assert wrong.startswith(f"{file}:")
-    assert told in wrong
-    assert arrows.main() == 1
-    assert told in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        ("search/a.py", "from isozyme.evaluators.protocol import Job"),
-        ("search/executors/ray_cluster/executor.py", "import ray"),
-        ("launch/a.py", "from isozyme.search import Journal"),
-        ("hashing/a.py", "from isozyme.hashing.digest import digest"),
-    ],
-)
-def test_an_allowed_import_is_not(
-    arrows: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, line: str
-) -> None:
-    """The check does not cry wolf."""
-    path = tmp_path / file
-    path.parent.mkdir(parents=True)
-    path.write_text(f"{line}\n")
-    monkeypatch.setattr(arrows, "ROOT", tmp_path)
-    assert arrows.violations(path) == []
