@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from isozyme.spaces.tabnas.counting import parameters
+from isozyme.spaces.tabnas.lowering import parameters
 
 _FILE = '''"""A feed-forward network found by Isozyme: {sizes}. It needs jax only.
 

@@ -7,9 +7,10 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.spaces.choices import Points
+from isozyme.spaces.networks import Network, count
 from isozyme.spaces.protocol import InvalidCandidate
-from isozyme.spaces.tabnas.counting import parameters
 from isozyme.spaces.tabnas.export import to_jax_file
+from isozyme.spaces.tabnas.lowering import feed_forward
 from isozyme.spaces.tabnas.named import NAMED, WIDTHS
 from isozyme.spaces.template import TemplateSpace
 
@@ -100,7 +101,11 @@ class FeedForward(pg.Object):
 
     def form(self, candidate: Genes) -> Mapping[str, float]:
         """`parameters`: weights and biases; those of embeddings, which all candidates share, are not counted."""
-        return {"parameters": float(parameters(self._decode(candidate), *self._sizes))}
+        return {"parameters": float(count(self.network(candidate)).params)}
+
+    def network(self, candidate: Genes) -> Network:
+        """Describes the stand-alone network."""
+        return feed_forward(self._decode(candidate), *self._sizes)
 
     def lower(self, candidate: Genes) -> np.ndarray:
         """Widths, int32 [layers]."""
