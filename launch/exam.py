@@ -75,6 +75,7 @@ def examinations(experiment: Any) -> Iterator[tuple[str, list[str]]]:
     """Parts of an experiment with what is wrong with each; one is examined when it is asked for."""
     from isozyme.evaluators.exam import examine as examine_evaluator
     from isozyme.search.exam import examine as examine_algorithm
+    from isozyme.search.protocol import Learning
     from isozyme.spaces.exam import examine as examine_space
 
     space, evaluator, search = experiment.space, experiment.evaluator, experiment.search
@@ -83,7 +84,7 @@ def examinations(experiment: Any) -> Iterator[tuple[str, list[str]]]:
         ("space", space, lambda: examine_space(space)),
         ("evaluator", evaluator, lambda: examine_evaluator(evaluator, space, metrics)),
     ]
-    if not _ours(search):
+    if not _ours(search) and not isinstance(search, Learning):  # What has to learn a space first is not examined.
         parts.append(("search", search, lambda: examine_algorithm(lambda: search.clone(deep=True))))
     for name, part, examine in parts:
         yield f"{name} {type(part).__name__}", _opaque(part) or examine()

@@ -9,6 +9,7 @@ from isozyme.search.accounting.power import Power
 from isozyme.search.controller.equivalence import Equivalence
 from isozyme.search.controller.hurdles import QuantileHurdle
 from isozyme.search.objectives import Objective
+from isozyme.search.protocol import Learning
 from isozyme.search.validation.funnel import Funnel, baselines
 from isozyme.search.validation.meta_validation import MetaValidation
 from isozyme.search.validation.simplification import Simplification
@@ -65,7 +66,7 @@ class PerWorker(pg.Object):
     [
         ("space", _ANY, "What is searched: a `spaces.Space`."),
         ("evaluator", _ANY, "What a candidate is worth: an `evaluators.Evaluator`."),
-        ("search", _ANY, "Who proposes: a `search.Algorithm`."),
+        ("search", _ANY, "Who proposes: a `search.Algorithm`, or what learns before it does: a `search.Learning`."),
         (
             "objectives",
             pg.typing.List(pg.typing.Object(Objective), min_size=1),
@@ -122,7 +123,9 @@ class Experiment(pg.Object):
 
     def _on_bound(self) -> None:
         super()._on_bound()
-        needed = [("space", "mutate"), ("evaluator", "evaluate"), ("search", "propose")]
+        needed = [("space", "mutate"), ("evaluator", "evaluate")]
+        if not isinstance(self.search, Learning):
+            needed.append(("search", "start"))
         if self.simplification is not None:
             needed += [("space", "simplifications"), ("space", "reductions")]
         for name, method in needed:

@@ -19,6 +19,7 @@ from isozyme.search.controller.controller import Controller
 from isozyme.search.controller.sharing import Sharing
 from isozyme.search.journal.journal import Journal
 from isozyme.search.progress.progress import Progress
+from isozyme.search.protocol import Algorithm, Learning
 from isozyme.search.validation.assessment import Assessor
 from isozyme.search.validation.meta_validation import MetaValidator
 
@@ -37,8 +38,7 @@ def run(experiment: Experiment, where: Where, notes: list[str], interruption: In
         warn(console, note)
     with contextlib.ExitStack() as stack:
         session = _Session(experiment, where, console, stack)
-        session.learn()
-        progress = session.search(interruption)
+        progress = session.search(session.algorithm(), interruption)
         found = session.close(progress)
         session.report(progress, found)
 
@@ -77,27 +77,27 @@ class _Session:
             warn(self._console, what)
         return None if budget is None else max(done, budget)
 
-    def learn(self) -> None:
-        """Lets a search that learns before its first trial do so, in this process."""
-        learn = getattr(self._experiment.search, "learn", None)
-        if learn is None:
-            return
+    def algorithm(self) -> Algorithm:
+        """Returns who proposes. A search that learns before its first trial does so here, in this process."""
+        search = self._experiment.search
+        if not isinstance(search, Learning):
+            return search
 
         def listen(step: int, seen: dict[str, float]) -> None:
             self._writer.add("one_shot", step, seen)
             text = ", ".join(f"{name} {value:.4g}" for name, value in seen.items())
             say(self._console, f"one-shot search, step {step}: {text}")
 
-        learn(self._experiment.space, self._experiment.seed, self._where.folder, listen)
+        return search.learn(self._experiment.space, self._experiment.seed, self._where.folder, listen)
 
-    def search(self, interruption: Interruption) -> Progress:
+    def search(self, algorithm: Algorithm, interruption: Interruption) -> Progress:
         """Runs trials until the budget is spent or a validator objects, and writes the front."""
         experiment, validators = self._experiment, self._validators
         display = Display(self._console, experiment.objectives[0], experiment.budget)
         front = outputs.FrontFile(self._where.folder)
         controller = Controller(
             experiment.space,
-            experiment.search,
+            algorithm,
             experiment.objectives,
             self._journal,
             self._executor,

@@ -14,7 +14,6 @@ from isozyme.launch.experiment import Experiment
 from isozyme.search.executors import sources
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import Executor
-from isozyme.search.objectives import cost_of
 
 
 class Where(NamedTuple):
@@ -37,7 +36,7 @@ class Where(NamedTuple):
     def executor(self, experiment: Experiment, console: Console, rung: Evaluator | None = None) -> Executor:
         """Makes what runs the evaluator of the search, or that of a rung of the funnel, which has no time limit."""
         hurdle = experiment.hurdle
-        cost = cost_of(hurdle.metric, experiment.objectives) if hurdle is not None else None
+        cost = hurdle.cost(experiment.objectives) if hurdle is not None else None
         arguments = (experiment.evaluator if rung is None else rung, experiment.space, experiment.seed)
         limit = experiment.time_limit if rung is None else None
         if self.workers == 0:

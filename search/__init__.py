@@ -28,7 +28,7 @@ from isozyme.search.objectives import AtLeast, AtMost, Constraint, Maximize, Min
 from isozyme.search.progress.operators import OperatorStatistics
 from isozyme.search.progress.pareto import ParetoArchive
 from isozyme.search.progress.progress import Progress
-from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.protocol import Algorithm, Learning, Proposal, RunningAlgorithm, Trial
 from isozyme.search.validation.funnel import Funnel, Rung
 from isozyme.search.validation.meta_validation import MetaValidation
 from isozyme.search.validation.simplification import Simplification
@@ -53,6 +53,7 @@ __all__ = [
     "Islands",
     "Journal",
     "JournalError",
+    "Learning",
     "Maximize",
     "MetaValidation",
     "Minimize",
@@ -69,6 +70,7 @@ __all__ = [
     "RegularizedEvolution",
     "Restarts",
     "Rung",
+    "RunningAlgorithm",
     "Simplification",
     "SuccessiveHalving",
     "Tabu",

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -139,19 +140,36 @@ class Exhausted(Exception):
     """Raised by an algorithm that has nothing more to propose; the run ends as with a spent budget."""
 
 
+Listen = Callable[[int, dict[str, float]], None]
+"""Told the number of steps taken and what was seen in the last of them."""
+
+
 class Algorithm(Protocol):
+    """The settings of a search, usually a symbolic object. They start runs, and no run changes them."""
+
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningAlgorithm":
+        """Returns a new run, which knows of no other.
+
+        Args:
+          space: what is searched.
+          objectives: the first one is to be optimised.
+          stages: how many the evaluator has.
+
+        Raises:
+          ValueError: the settings do not suit the space or the stages.
+        """
+        ...
+
+
+class RunningAlgorithm(Protocol):
     """Proposes candidates and learns from trials; usable without the controller.
 
     Proposals change nothing: all state comes from feedback, so that replaying a journal's trials rebuilds it. Up to
     `lag` trials may be proposed before the first of them is fed back.
     """
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Starts afresh on a space. The first objective is the one to optimise; the evaluator has `stages` stages."""
-        ...
-
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The proposal of trial `number`; `rng` depends on seed and number, and serves this call alone.
+        """Returns the proposal of trial `number`; `rng` depends on seed and number, and serves this call alone.
 
         Raises:
           Exhausted: there is none.
@@ -163,9 +181,28 @@ class Algorithm(Protocol):
         ...
 
     def snapshot(self) -> Any:
-        """The state as plain JSON, trials given by their numbers; None: only a replay of all trials restores it."""
+        """Returns the state as plain JSON, trials given by their numbers; None if only a replay restores it."""
         ...
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
-        """Takes in what `snapshot` returned, after `setup`; `trial` looks a finished trial up by its number."""
+        """Takes in what `snapshot` returned, before anything else; `trial` looks a finished trial up by its number."""
+        ...
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """Settings of a search that learns before its first trial."""
+
+    def learn(self, space: Space, seed: int, folder: Path, listen: Listen | None = None) -> Algorithm:
+        """Learns, or goes on where an earlier session stopped, and returns the algorithm that makes use of it.
+
+        Args:
+          space: what is searched.
+          seed: of the run.
+          folder: of the run, where a checkpoint lies.
+          listen: told of the progress.
+
+        Raises:
+          JournalError: the checkpoint is damaged, or of other conditions.
+        """
         ...

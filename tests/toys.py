@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search.exam.toy_search import PointsEvaluator
-from isozyme.search.objectives import Maximize, Minimize
-from isozyme.search.protocol import Proposal, Trial
+from isozyme.search.objectives import Maximize, Minimize, Objective
+from isozyme.search.protocol import Proposal, RunningAlgorithm, Trial
 from isozyme.spaces.protocol import InvalidCandidate
 
 Bits = tuple[int, ...]
@@ -230,18 +230,49 @@ SEED, LAG, TRIALS = 0, 5, 60
 STATUSES = {Status.OK, Status.INVALID, Status.HURDLE, Status.DIVERGED, Status.OUT_OF_MEMORY, Status.CRASHED}
 
 
+class Runs:
+    """Settings of an algorithm that start runs by a function, and keep them to be looked at."""
+
+    def __init__(self, begin: Callable[[Any, Sequence[Objective], int], RunningAlgorithm]) -> None:
+        self._begin = begin
+        self.started: list[Any] = []
+
+    def start(self, space: Any, objectives: Sequence[Objective], stages: int = 1) -> RunningAlgorithm:
+        self.started.append(self._begin(space, objectives, stages))
+        return self.started[-1]
+
+
+class Passing:
+    """A run that passes everything on to another one; what is to be seen on the way is for others to add."""
+
+    def __init__(self, inner: RunningAlgorithm) -> None:
+        self.inner = inner
+
+    def propose(self, number: int, rng: np.random.Generator) -> Proposal:
+        return self.inner.propose(number, rng)
+
+    def feedback(self, trial: Trial) -> None:
+        self.inner.feedback(trial)
+
+    def snapshot(self) -> Any:
+        return self.inner.snapshot()
+
+    def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
+        self.inner.restore(snapshot, trial)
+
+
 class Scripted:
-    """An algorithm that proposes given candidates, one after the other."""
+    """An algorithm that proposes given candidates, one after the other; its runs have no state."""
 
     def __init__(self, candidates: Sequence[Bits]) -> None:
-        self._candidates = candidates
+        self.candidates = candidates
 
-    def setup(self, space: object, objectives: object, stages: int = 1) -> None:
-        pass
+    def start(self, space: object, objectives: object, stages: int = 1) -> "Scripted":
+        return self
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
         del rng
-        return Proposal(self._candidates[number])
+        return Proposal(self.candidates[number])
 
     def feedback(self, trial: Trial) -> None:
         pass

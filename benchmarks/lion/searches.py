@@ -10,7 +10,6 @@ from isozyme.launch import Experiment
 from isozyme.search import Controller, Progress, RandomSearch, Trial
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import Executor, Request
-from isozyme.search.objectives import cost_of
 from isozyme.spaces.lion import Program
 
 
@@ -67,7 +66,7 @@ def in_process(experiment: Experiment) -> InProcessExecutor:
     Its executables are compiled once for all the searches that use it.
     """
     hurdle = experiment.hurdle
-    cost = cost_of(hurdle.metric, experiment.objectives) if hurdle is not None else None
+    cost = hurdle.cost(experiment.objectives) if hurdle is not None else None
     return InProcessExecutor(experiment.evaluator, experiment.space, experiment.seed, cost)
 
 

@@ -77,7 +77,7 @@ def walk(make: Callable[[], Algorithm], space: Any, on: Course, seeds: range) ->
     """Runs an algorithm until it has made enough evaluations, or `TRIALS` trials.
 
     Args:
-      make: a new algorithm.
+      make: settings of the algorithm.
       space: that it searches: that of the course, or its feasible part.
       on: what networks are worth.
       seeds: one a repeat.
@@ -89,14 +89,14 @@ def walk(make: Callable[[], Algorithm], space: Any, on: Course, seeds: range) ->
 
 
 def _walk(algorithm: Algorithm, space: Any, on: Course, streams: Streams) -> np.ndarray:
-    algorithm.setup(space, _OBJECTIVES)
+    running = algorithm.start(space, _OBJECTIVES)
     rows: list[tuple[int, ...]] = []
     seen: set[tuple[int, ...]] = set()
     while len(rows) < TRIALS and len(seen) < EVALUATIONS:
-        proposal = algorithm.propose(len(rows), streams.of(len(rows)))
+        proposal = running.propose(len(rows), streams.of(len(rows)))
         row = proposal.candidate
         metrics = {"quality": float(on.quality[row][0]), "parameters": float(on.parameters[row])}
-        algorithm.feedback(Trial(len(rows), proposal, Status.OK, metrics=metrics))
+        running.feedback(Trial(len(rows), proposal, Status.OK, metrics=metrics))
         rows.append(row)
         seen.add(row)
     return np.array(rows + rows[-1:] * (TRIALS - len(rows)))

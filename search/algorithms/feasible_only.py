@@ -7,7 +7,7 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.search.algorithms.population import Member
-from isozyme.search.algorithms.variation import Mutation, Parent, Variation
+from isozyme.search.algorithms.variation import Mutation, Parent, RunningVariation
 from isozyme.search.protocol import Proposal
 from isozyme.spaces.costs import Cost
 from isozyme.spaces.limits import Limit
@@ -38,19 +38,26 @@ class FeasibleOnly(pg.Object):
     variation: Any
     limit: Limit
 
-    def _on_bound(self) -> None:
-        super()._on_bound()
-        self._cost: Cost = self.limit.cost
-        self._limit: float = self.limit.limit
-        self._vary: Variation = self.variation
+    def start(self, space: Space) -> "RunningFeasibleOnly":
+        """Returns the variation of a space, with the limit."""
+        return RunningFeasibleOnly(self.variation.start(space), self.limit)
 
-    @property
-    def parents(self) -> int:
-        """How many the variation takes."""
-        return self._vary.parents
 
-    def __call__(self, space: Space, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
-        """A feasible child, with the lineage and the operator of its variation.
+class RunningFeasibleOnly:
+    """`FeasibleOnly` in one space.
+
+    Args:
+      variation: makes the children.
+      limit: what a child may cost.
+    """
+
+    def __init__(self, variation: RunningVariation, limit: Limit) -> None:
+        self._cost: Cost = limit.cost
+        self._vary, self._limit = variation, limit.limit
+        self.parents = variation.parents
+
+    def __call__(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+        """Returns a feasible child, with the lineage and the operator of its variation.
 
         Raises:
           ValueError: none was found on the way down from an infeasible parent.
@@ -59,7 +66,7 @@ class FeasibleOnly(pg.Object):
         least = self._cost(first.candidate)
         feasible = least <= self._limit
         for _ in range(_TRIES):
-            proposal = self._vary(space, [first, *others], rng)
+            proposal = self._vary([first, *others], rng)
             cost = self._cost(proposal.candidate)
             if cost <= self._limit:
                 return proposal

@@ -10,9 +10,9 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.hashing.keys import numeric_key, static_key
-from isozyme.search.algorithms.variation import Mutation, Parent, Variation
+from isozyme.search.algorithms.variation import Mutation, Parent, RunningVariation
 from isozyme.search.objectives import Objective
-from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.protocol import Proposal, RunningAlgorithm, Trial
 from isozyme.spaces.protocol import Space
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
@@ -25,19 +25,19 @@ class _Keys:
     """Keys of a candidate, each computed when it is first asked for."""
 
     def __init__(self, space: Space, candidate: Any) -> None:
-        self.space, self.candidate = space, candidate
+        self._space, self._candidate = space, candidate
 
     @cached_property
     def valid(self) -> bool:
-        return self.space.validate(self.candidate) is None
+        return self._space.validate(self._candidate) is None
 
     @cached_property
     def static(self) -> bytes:
-        return static_key(self.space, self.candidate)
+        return static_key(self._space, self._candidate)
 
     @cached_property
     def numeric(self) -> bytes | None:
-        return numeric_key(self.space, self.candidate)
+        return numeric_key(self._space, self._candidate)
 
     def same(self, other: "_Keys") -> bool:
         """Whether both, valid ones, behave alike."""
@@ -63,35 +63,40 @@ class FunctionChanging(pg.Object):
     variation: Any
     tries: int
 
-    def _on_bound(self) -> None:
-        super()._on_bound()
-        self._vary: Variation = self.variation
-        self._tries: int = self.tries
-        self._known: OrderedDict[int, _Keys] = OrderedDict()
+    def start(self, space: Space) -> "RunningFunctionChanging":
+        """Returns the variation of a space, which knows no keys yet."""
+        return RunningFunctionChanging(space, self.variation.start(space), self.tries)
 
-    @property
-    def parents(self) -> int:
-        """As many as the variation inside takes."""
-        return self._vary.parents
 
-    def __call__(self, space: Space, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
-        """A valid child whose static and numeric keys differ from those of all parents; the last one if none does."""
-        known = [keys for keys in (self._keys(space, parent) for parent in parents) if keys.valid]
-        proposal = self._vary(space, parents, rng)
+class RunningFunctionChanging:
+    """`FunctionChanging` in one space; remembers the keys of the latest parents.
+
+    Args:
+      space: of the parents.
+      variation: makes the children.
+      tries: children that are made before one goes out that changes nothing.
+    """
+
+    def __init__(self, space: Space, variation: RunningVariation, tries: int) -> None:
+        self._space, self._vary, self._tries = space, variation, tries
+        self.parents = variation.parents
+        self._known: OrderedDict[Any, _Keys] = OrderedDict()  # By candidate, the latest parent last.
+
+    def __call__(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+        """Returns a valid child whose static and numeric keys no parent has; the last one if there is none."""
+        known = [keys for keys in (self._keys(parent.candidate) for parent in parents) if keys.valid]
+        proposal = self._vary(parents, rng)
         for _ in range(self._tries - 1):
-            child = _Keys(space, proposal.candidate)
+            child = _Keys(self._space, proposal.candidate)
             if child.valid and not any(child.same(parent) for parent in known):
                 break
-            proposal = self._vary(space, parents, rng)
+            proposal = self._vary(parents, rng)
         return proposal
 
-    def _keys(self, space: Space, parent: Parent) -> _Keys:
-        """A parent's keys: remembered for the very same object, since after a restart another trial has its number."""
-        known = self._known.get(parent.number)
-        if known is None or known.candidate is not parent.candidate or known.space is not space:
-            known = _Keys(space, parent.candidate)
-        _remember(self._known, parent.number, known, _PARENTS)
-        return known
+    def _keys(self, candidate: Any) -> _Keys:
+        keys = self._known.get(candidate) or _Keys(self._space, candidate)
+        _remember(self._known, candidate, keys, _PARENTS)
+        return keys
 
 
 @pg.members(
@@ -116,16 +121,28 @@ class Tabu(pg.Object):
     limit: int
     tries: int
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Starts with an empty list."""
-        self._space, self._limit, self._tries = space, self.limit, self.tries
-        self._inner: Algorithm = self.algorithm
-        self._inner.setup(space, objectives, stages)
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningTabu":
+        """Returns a run with an empty list."""
+        return RunningTabu(space, self.algorithm.start(space, objectives, stages), self.limit, self.tries)
+
+
+class RunningTabu:
+    """A run of `Tabu`.
+
+    Args:
+      space: what is searched.
+      inner: who proposes.
+      limit: trials of one behaviour, from which on it is refused.
+      tries: how often the algorithm is asked again for one proposal.
+    """
+
+    def __init__(self, space: Space, inner: RunningAlgorithm, limit: int, tries: int) -> None:
+        self._space, self._inner, self._limit, self._tries = space, inner, limit, tries
         self._counts: OrderedDict[str, int] = OrderedDict()
         self._behaviours: OrderedDict[str, str] = OrderedDict()
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The algorithm's first proposal that is not refused, or its last one."""
+        """Returns the algorithm's first proposal that is not refused, or its last one."""
         proposal = self._inner.propose(number, rng)
         for _ in range(self._tries):
             if not self._refuses(proposal.candidate):
@@ -151,7 +168,7 @@ class Tabu(pg.Object):
         self._inner.feedback(trial)
 
     def snapshot(self) -> dict[str, Any] | None:
-        """The list, oldest first, and the algorithm's own."""
+        """Returns the list, oldest first, and the algorithm's own."""
         inner = self._inner.snapshot()
         if inner is None:
             return None

@@ -20,18 +20,30 @@ class HillClimbing(pg.Object):
     So the search drifts over plateaus, which programs have many of: changes without effect are stepping stones.
     """
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Forgets the best."""
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningHillClimbing":
+        """Returns a run that knows no best."""
         del stages
-        self._space, self._objective, self._vary = space, objectives[0], Mutation()
+        return RunningHillClimbing(space, objectives[0])
+
+
+class RunningHillClimbing:
+    """A run of `HillClimbing`.
+
+    Args:
+      space: what is searched.
+      objective: what for.
+    """
+
+    def __init__(self, space: Space, objective: Objective) -> None:
+        self._space, self._objective, self._vary = space, objective, Mutation().start(space)
         self._best: Member | None = None
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """A neighbour of the best; a starting point as long as no trial has finished."""
+        """Returns a neighbour of the best; a starting point as long as no trial has finished."""
         del number
         if self._best is None:
             return Proposal(self._space.initial(rng), operator="initial")
-        return self._vary(self._space, [self._best], rng)
+        return self._vary([self._best], rng)
 
     def feedback(self, trial: Trial) -> None:
         """Moves to a trial that is no worse. While all fail, that is every one: a random walk out of the failures."""
@@ -40,7 +52,7 @@ class HillClimbing(pg.Object):
             self._best = found
 
     def snapshot(self) -> dict[str, Any]:
-        """The best."""
+        """Returns the best."""
         return {"best": None if self._best is None else self._best.number}
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:

@@ -1,7 +1,6 @@
 """Islands with migration: populations that evolve apart and now and then exchange candidates, as the processes of
 AutoML-Zero do (Real, Liang, So, Le, ICML 2020, arXiv 2003.03384; there random ones, here good ones)."""
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,13 +9,12 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.search.algorithms.nested import inward, outward
-from isozyme.search.algorithms.population import Member, member
+from isozyme.search.algorithms.population import NOBODY, member
 from isozyme.search.objectives import Objective
-from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.protocol import Proposal, RunningAlgorithm, Trial
 from isozyme.spaces.protocol import Space
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
-_NOBODY = Member(math.inf, -1, None)
 
 
 @pg.members(
@@ -28,7 +26,7 @@ _NOBODY = Member(math.inf, -1, None)
     serialization_key="isozyme.Islands",
 )
 class Islands(pg.Object):
-    """Copies of an algorithm, each told only of its own trials; every so often one receives a neighbour's best.
+    """Runs of an algorithm, each told only of its own trials; every so often one receives a neighbour's best.
 
     An immigrant is the best of the current interval on the island before, in a ring. It is proposed again as a trial
     of its new island: with a cache this costs no evaluation.
@@ -38,37 +36,49 @@ class Islands(pg.Object):
     islands: int
     interval: int
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Starts every island afresh."""
-        self._objective, self._count, self._interval = objectives[0], self.islands, self.interval
-        self._algorithms: list[Algorithm] = [copy.deepcopy(self.algorithm) for _ in range(self._count)]
-        for algorithm in self._algorithms:
-            algorithm.setup(space, objectives, stages)
-        self._best = [_NOBODY] * self._count
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningIslands":
+        """Returns a run that starts the algorithm once an island."""
+        runs = [self.algorithm.start(space, objectives, stages) for _ in range(self.islands)]
+        return RunningIslands(runs, objectives[0], self.interval)
+
+
+class RunningIslands:
+    """A run of `Islands`.
+
+    Args:
+      islands: the run of the algorithm on each of them.
+      objective: by which an island's best is told.
+      interval: an island's trials from one immigrant to the next.
+    """
+
+    def __init__(self, islands: Sequence[RunningAlgorithm], objective: Objective, interval: int) -> None:
+        self._islands, self._objective, self._interval = islands, objective, interval
+        self._count = len(islands)
+        self._best = [NOBODY] * self._count
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The island's proposal, or its immigrant."""
+        """Returns the island's proposal, or its immigrant."""
         own, island = divmod(number, self._count)
         immigrant = self._best[island - 1]
         if own % self._interval == self._interval - 1 and immigrant.cost < math.inf:
             return Proposal(immigrant.candidate, (immigrant.number,), "migrate")
-        return outward(self._algorithms[island].propose(own, rng), lambda n: n * self._count + island)
+        return outward(self._islands[island].propose(own, rng), lambda n: n * self._count + island)
 
     def feedback(self, trial: Trial) -> None:
         """Tells the trial's island, and keeps the best of the interval."""
         own, island = divmod(trial.number, self._count)
         if own % self._interval == 0:
-            self._best[island] = _NOBODY
+            self._best[island] = NOBODY
         self._best[island] = min(self._best[island], member(trial, self._objective), key=lambda one: one.cost)
-        self._algorithms[island].feedback(self._inward(trial, island))
+        self._islands[island].feedback(self._inward(trial, island))
 
     def _inward(self, trial: Trial, island: int) -> Trial:
         """A trial as its island knows it; a parent on another island is not known there."""
         return inward(trial, lambda n: n // self._count if n % self._count == island else None)
 
     def snapshot(self) -> dict[str, Any] | None:
-        """The best of each island and the algorithms' own."""
-        inner = [algorithm.snapshot() for algorithm in self._algorithms]
+        """Returns the best of each island and the algorithms' own."""
+        inner = [island.snapshot() for island in self._islands]
         if None in inner:
             return None
         return {"best": [best.number if best.cost < math.inf else None for best in self._best], "algorithms": inner}
@@ -76,8 +86,8 @@ class Islands(pg.Object):
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
         """Restores every island."""
         for island, (best, inner) in enumerate(zip(snapshot["best"], snapshot["algorithms"], strict=True)):
-            self._best[island] = _NOBODY if best is None else member(trial(best), self._objective)
-            self._algorithms[island].restore(inner, self._lookup(island, trial))
+            self._best[island] = NOBODY if best is None else member(trial(best), self._objective)
+            self._islands[island].restore(inner, self._lookup(island, trial))
 
     def _lookup(self, island: int, trial: Callable[[int], Trial]) -> Callable[[int], Trial]:
         return lambda own: self._inward(trial(own * self._count + island), island)

@@ -10,7 +10,7 @@ import pyglove as pg
 from isozyme.evaluators.protocol import Status
 from isozyme.search.algorithms.dominance import survivors
 from isozyme.search.algorithms.population import tournament
-from isozyme.search.algorithms.variation import Crossover, Variation
+from isozyme.search.algorithms.variation import Crossover, RunningVariation
 from isozyme.search.objectives import Constraint, Objective
 from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
@@ -68,21 +68,43 @@ class NSGA2(pg.Object):
     constraints: list[Constraint]
     variation: Any
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Empties the population."""
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningNSGA2":
+        """Returns a run with an empty population."""
         del stages
-        self._space, self._objectives = space, tuple(objectives)
-        self._vary: Variation = self.variation
-        self._size, self._constraints = self.population_size, tuple(self.constraints)
+        vary = self.variation.start(space)
+        return RunningNSGA2(space, objectives, self.constraints, vary, self.population_size)
+
+
+class RunningNSGA2:
+    """A run of `NSGA2`.
+
+    Args:
+      space: what is searched.
+      objectives: what for, all of them.
+      constraints: what a feasible trial satisfies.
+      variation: makes a child of its parents.
+      size: N.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Constraint],
+        variation: RunningVariation,
+        size: int,
+    ) -> None:
+        self._space, self._objectives, self._constraints = space, tuple(objectives), tuple(constraints)
+        self._vary, self._size = variation, size
         self._population: list[Point] = []
         self._arrived: list[Point] = []
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """A child; for the first N trials, and until as many have finished, a starting point."""
+        """Returns a child; for the first N trials, and until as many have finished, a starting point."""
         if number < self._size or not self._population:
             return Proposal(self._space.initial(rng), operator="initial")
         winners = [tournament(self._population, 2, rng, key=_preference) for _ in range(self._vary.parents)]
-        return self._vary(self._space, winners, rng)
+        return self._vary(winners, rng)
 
     def feedback(self, trial: Trial) -> None:
         """Takes in the trial, and selects if it completes N."""
@@ -105,7 +127,7 @@ class NSGA2(pg.Object):
         self._arrived = []
 
     def snapshot(self) -> dict[str, Any]:
-        """The population with ranks and distances, whose fronts are gone in part; null for an infinite distance."""
+        """Returns the population with ranks and distances, null for an infinite one: their fronts are gone in part."""
         population = [[p.number, p.rank, p.crowding if p.crowding < math.inf else None] for p in self._population]
         return {"population": population, "arrived": [p.number for p in self._arrived]}
 

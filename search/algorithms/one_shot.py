@@ -4,6 +4,7 @@ TuNAS (Bender et al., CVPR 2020, arXiv 2008.06120); with a hard limit TabNAS (Ya
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from isozyme.search.objectives import Objective
 from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.rewards import Shaped
 from isozyme.search.policy.trellis import build_trellis
-from isozyme.search.protocol import Proposal, Trial
+from isozyme.search.protocol import Listen, Proposal, Trial
 from isozyme.spaces.costs import Tabulated
 from isozyme.spaces.limits import Limit
 from isozyme.spaces.protocol import Space
@@ -25,9 +26,6 @@ FILE = "one_shot.npz"
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 _DRAWS = 1_000  # from the policy until one is feasible
 _VERSION = "one-shot-1"
-
-Listen = Callable[[int, dict[str, float]], None]
-"""Told the number of steps taken and what was seen in the last of them."""
 
 
 @pg.members(
@@ -45,10 +43,10 @@ Listen = Callable[[int, dict[str, float]], None]
     serialization_key="isozyme.OneShot",
 )
 class OneShot(pg.Object):
-    """Two phases: `learn`, before there are any trials, and proposals drawn from what was learned.
+    """Learns a policy before there are any trials; the search then proposes what the policy prefers.
 
-    The first proposal is the most probable candidate within the limit, each later one a draw from the policy that is
-    within it. They are trials like any others, evaluated by themselves, from scratch; the winner is chosen among them.
+    It is no algorithm itself: `learn` returns one. The trials of that one are like any others, evaluated by themselves,
+    from scratch; the winner is chosen among them.
     """
 
     supernet: Any
@@ -65,10 +63,9 @@ class OneShot(pg.Object):
         super()._on_bound()
         if self.limit is not None and self.shaped is not None:
             raise ValueError("limit and shaped: a search has one of them")
-        self._logits: list[np.ndarray] | None = None
 
-    def learn(self, space: Space, seed: int, folder: Path, listen: Listen | None = None) -> None:
-        """Runs the one-shot search, or what a checkpoint in `folder` leaves to do of it.
+    def learn(self, space: Space, seed: int, folder: Path, listen: Listen | None = None) -> "LearnedPolicy":
+        """Runs the one-shot search, or what a checkpoint in `folder` leaves to do of it, and returns its policy.
 
         Args:
           space: with plain choices.
@@ -81,14 +78,9 @@ class OneShot(pg.Object):
         """
         import jax
 
-        from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
-        from isozyme.search.policy.policy import policy_over
-
         supernet: Supernet = self.supernet
         supernet.prepare()
-        supernet.setup(space, seed)
-        settings = Settings(self.learning_rate, self.momentum, self.steps, int(self.warm_up * self.steps))
-        learner = OneShotLearner(policy_over(space), supernet, self._limits(), settings, seed)
+        learner = self.learner(space, seed)
         conditions = f"{_VERSION} {self.to_json_str()} {seed} {supernet.conditions('search')}"
         checkpoint = Checkpoint(folder / FILE, conditions)
         state = learner.start()
@@ -106,7 +98,16 @@ class OneShot(pg.Object):
                     "quality": float(seen.quality) / taken, "cost": float(seen.cost) / taken,
                     "trained": float(seen.taken) / count, "entropy": float(learner.policy.entropy(state.logits)),
                 })  # fmt: skip
-        self._logits = [np.asarray(row) for row in state.logits]
+        return LearnedPolicy([np.asarray(row) for row in state.logits], self.limit)
+
+    def learner(self, space: Space, seed: int) -> Any:
+        """Sets the supernet up and returns the `OneShotLearner` of this search, which has taken no step."""
+        from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
+        from isozyme.search.policy.policy import policy_over
+
+        self.supernet.setup(space, seed)
+        settings = Settings(self.learning_rate, self.momentum, self.steps, int(self.warm_up * self.steps))
+        return OneShotLearner(policy_over(space), self.supernet, self._limits(), settings, seed)
 
     def _limits(self) -> Any:
         from isozyme.search.policy.one_shot_learner import Limits
@@ -119,19 +120,46 @@ class OneShot(pg.Object):
             return Limits(self.shaped.cost.tables(), self.shaped.target, 0, None, self.shaped)
         return None
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Takes what was learned; without `learn` every candidate is equally likely."""
+
+@dataclass(frozen=True)
+class LearnedPolicy:
+    """Proposes by a policy that no trial changes.
+
+    The first proposal is the most probable candidate within the limit, each later one a draw from the policy that is
+    within it.
+
+    Attributes:
+      logits: of the policy, [candidates] for each choice point.
+      limit: what is feasible; None: everything.
+    """
+
+    logits: Sequence[np.ndarray]
+    limit: Limit | None = None
+
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningLearnedPolicy":
+        """Returns a run, which has no state."""
         del objectives, stages
         from isozyme.search.policy.policy import policy_over
 
-        self._policy = policy_over(space)
-        if self._logits is None:
-            self._logits = [np.zeros(decision.size, np.float32) for decision in self._policy.decisions]
-        logits = [np.asarray(row, np.float64) for row in self._logits]
-        self._probabilities = [np.exp(row - row.max()) / np.exp(row - row.max()).sum() for row in logits]
+        return RunningLearnedPolicy(policy_over(space), self.logits, self.limit)
+
+
+class RunningLearnedPolicy:
+    """A run of `LearnedPolicy`.
+
+    Args:
+      policy: over the choices.
+      logits: of the policy.
+      limit: what is feasible, or None.
+    """
+
+    def __init__(self, policy: Any, logits: Sequence[np.ndarray], limit: Limit | None) -> None:
+        self._policy, self._logits, self._limit = policy, logits, limit
+        powers = [np.exp(row - row.max()) for row in (np.asarray(row, np.float64) for row in logits)]
+        self._probabilities = [row / row.sum() for row in powers]
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The most probable feasible candidate first, then feasible draws.
+        """Returns the most probable feasible candidate first, then feasible draws.
 
         Raises:
           ValueError: none of a thousand draws is feasible.
@@ -148,23 +176,23 @@ class OneShot(pg.Object):
 
     def _most_probable(self) -> Any:
         """Exactly where the cost allows it, else the arg-max of each choice, if that is feasible."""
-        if self.limit is not None and isinstance(self.limit.cost, Tabulated):
+        if self._limit is not None and isinstance(self._limit.cost, Tabulated):
             from isozyme.search.policy import recursion
 
-            row = recursion.most_probable(build_trellis(self.limit.cost.tables(), self.limit.limit), self._logits)
-            return self._policy.genes(np.asarray(row).tolist())
+            trellis = build_trellis(self._limit.cost.tables(), self._limit.limit)
+            return self._policy.genes(np.asarray(recursion.most_probable(trellis, self._logits)).tolist())
         genes = self._policy.genes([int(p.argmax()) for p in self._probabilities])
         return genes if self._allows(genes) else None
 
     def _allows(self, genes: Any) -> bool:
-        return self.limit is None or self.limit.allows(genes)
+        return self._limit is None or self._limit.allows(genes)
 
     def feedback(self, trial: Trial) -> None:
-        """Nothing: all learning is done."""
+        """Learns nothing: all learning is done."""
 
     def snapshot(self) -> dict[str, Any]:
-        """Nothing: what was learned is in the checkpoint."""
+        """Returns an empty state: what was learned is in the checkpoint."""
         return {}
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
-        """Nothing to restore."""
+        """Takes nothing in."""

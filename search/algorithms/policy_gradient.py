@@ -60,26 +60,39 @@ class PolicyGradient(pg.Object):
     feasible_share: FeasibleShare
     memory: MAPO | None
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Starts with a uniform policy.
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningPolicyGradient":
+        """Returns a run with a uniform policy.
 
         Raises:
           ValueError: the space has no choice points, or some that are no independent choices; or there are both a limit
             and a memory.
         """
         del stages
-        from isozyme.search.policy.policy import policy_over
-        from isozyme.search.policy.trial_learner import Settings, exact_learner, learner  # Imports jax.
-
-        self._space, self._objective = space, objectives[0]
-        self._reward, self._limit, self._mapo = self.reward, self.limit, self.memory
-        if self._limit and self._mapo:
+        if self.limit and self.memory:
             raise ValueError(
                 "a limit and a memory do not go together: the memory's share of what is feasible is unknown"
             )
-        settings = Settings(self.learning_rate, self.warm_up, self.momentum, self.entropy)
+        return RunningPolicyGradient(self, space, objectives[0])
+
+
+class RunningPolicyGradient:
+    """A run of `PolicyGradient`.
+
+    Args:
+      settings: of the run.
+      space: what is searched.
+      objective: what for, unless the settings have a reward.
+    """
+
+    def __init__(self, settings: PolicyGradient, space: Space, objective: Objective) -> None:
+        from isozyme.search.policy.policy import policy_over
+        from isozyme.search.policy.trial_learner import Settings, exact_learner, learner  # Imports jax.
+
+        self._space, self._objective = space, objective
+        self._reward, self._limit, self._mapo = settings.reward, settings.limit, settings.memory
+        compiled = Settings(settings.learning_rate, settings.warm_up, settings.momentum, settings.entropy)
         points = policy_over(space).points
-        self._learner = learner(points, settings)
+        self._learner = learner(points, compiled)
         self._policy = self._learner.policy
         self._state = self._learner.start()
         self._worst: float | None = None
@@ -87,12 +100,12 @@ class PolicyGradient(pg.Object):
         self._threshold = self._mapo.threshold if self._mapo else math.inf
         self._exploration = Exploration(self._policy.decisions)
         self._exact: Any = None
-        self._samples = self.feasible_share.samples
-        if self._limit and self.feasible_share.exact:
-            self._exact = exact_learner(points, settings, self._limit.to_json_str())
+        self._samples = settings.feasible_share.samples
+        if self._limit and settings.feasible_share.exact:
+            self._exact = exact_learner(points, compiled, self._limit.to_json_str())
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """A draw from the policy: feasible where there is a limit, outside of the memory where there is one.
+        """Returns a draw from the policy: feasible where there is a limit, outside of the memory where there is one.
 
         With exploration every second trial is one that has never been fed back, as long as there is any. Where
         1,024 draws are infeasible, or 64 in the memory, the last one goes out: an infeasible one teaches nothing, and
@@ -183,7 +196,7 @@ class PolicyGradient(pg.Object):
         return np.asarray(self._learner.log_probabilities(self._state.logits, np.array(rows, np.int32))).tolist()
 
     def snapshot(self) -> dict[str, Any]:
-        """Logits, moments and baseline; the memory by trials; what is explored."""
+        """Returns logits, moments and baseline; the memory by trials; what is explored."""
         import jax
 
         return {
@@ -194,7 +207,7 @@ class PolicyGradient(pg.Object):
         }
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
-        """Takes in the same again."""
+        """Takes in the same again, before anything else."""
         import jax
 
         leaves, structure = jax.tree.flatten(self._state)

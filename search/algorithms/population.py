@@ -27,6 +27,10 @@ class Member(NamedTuple):
     candidate: Any
 
 
+NOBODY = Member(math.inf, -1, None)
+"""Whom every trial with a score beats."""
+
+
 def member(trial: Trial, objective: Objective) -> Member:
     """A trial in one objective. Whatever did not get a full score (a failure, a smaller budget) costs infinitely."""
     cost = objective.cost(trial.metrics) if trial.status is Status.OK else math.inf

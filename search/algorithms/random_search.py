@@ -15,25 +15,30 @@ from isozyme.spaces.protocol import Space
 class RandomSearch(pg.Object):
     """Proposes independent random candidates."""
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Starts afresh."""
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningRandomSearch":
+        """Returns a run, which has no state."""
         del objectives, stages
+        return RunningRandomSearch(space)
+
+
+class RunningRandomSearch:
+    """A run of `RandomSearch` on a space."""
+
+    def __init__(self, space: Space) -> None:
         self._space = space
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """A random candidate; for trial 0 the space's starting point, to compare with."""
+        """Returns a random candidate; for trial 0 the space's starting point, to compare with."""
         if number == 0:
             return Proposal(self._space.initial(rng), operator="initial")
         return Proposal(self._space.random(rng), operator="random")
 
     def feedback(self, trial: Trial) -> None:
         """Learns nothing."""
-        del trial
 
     def snapshot(self) -> dict[str, Any]:
-        """Nothing to keep."""
+        """Returns an empty state."""
         return {}
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
-        """Nothing to take in."""
-        del snapshot, trial
+        """Takes nothing in."""

@@ -2,14 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pyglove as pg
 
 from isozyme.search.algorithms.population import Member, member, tournament
-from isozyme.search.algorithms.variation import Mutation, Variation
+from isozyme.search.algorithms.variation import Mutation, RunningVariation
 from isozyme.search.objectives import Objective
 from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
@@ -38,29 +37,52 @@ class RegularizedEvolution(pg.Object):
     replacement: bool
     variation: Any
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Empties the population."""
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningEvolution":
+        """Returns a run with an empty population."""
         del stages
-        vary: Variation = self.variation
-        draw = partial(tournament, size=self.tournament_size, replacement=self.replacement)
-        self._parts = space, vary, vary.parents, draw
-        self._objective, self._initial = objectives[0], self.population_size
-        self._population: deque[Member] = deque(maxlen=self._initial)
+        sizes = self.population_size, self.tournament_size
+        return RunningEvolution(space, objectives[0], self.variation.start(space), *sizes, self.replacement)
+
+
+class RunningEvolution:
+    """A run of `RegularizedEvolution`.
+
+    Args:
+      space: what is searched.
+      objective: what for.
+      variation: makes a child of its parents.
+      population_size: P.
+      tournament_size: S.
+      replacement: whether a tournament may draw a member twice.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objective: Objective,
+        variation: RunningVariation,
+        population_size: int,
+        tournament_size: int,
+        replacement: bool,
+    ) -> None:
+        self._space, self._objective, self._vary = space, objective, variation
+        self._size, self._drawn, self._replacement = population_size, tournament_size, replacement
+        self._population: deque[Member] = deque(maxlen=population_size)
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """A child; for the first P trials, and as long as none has finished, a starting point."""
-        space, vary, parents, draw = self._parts  # One look: attributes of symbolic objects are slow to read.
+        """Returns a child; for the first P trials, and as long as none has finished, a starting point."""
         population = self._population
-        if number < self._initial or not population:
-            return Proposal(space.initial(rng), operator="initial")
-        return vary(space, [draw(population, rng=rng) for _ in range(parents)], rng)
+        if number < self._size or not population:
+            return Proposal(self._space.initial(rng), operator="initial")
+        size, again, count = self._drawn, self._replacement, self._vary.parents
+        return self._vary([tournament(population, size, rng, again) for _ in range(count)], rng)
 
     def feedback(self, trial: Trial) -> None:
         """Appends the trial; the oldest one leaves."""
         self._population.append(member(trial, self._objective))
 
     def snapshot(self) -> dict[str, Any]:
-        """The population, oldest first."""
+        """Returns the population, oldest first."""
         return {"population": [one.number for one in self._population]}
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:

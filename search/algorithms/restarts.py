@@ -8,13 +8,12 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.search.algorithms.nested import inward, outward
-from isozyme.search.algorithms.population import Member, member
+from isozyme.search.algorithms.population import NOBODY, Member, member
 from isozyme.search.objectives import Objective
-from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.protocol import Proposal, RunningAlgorithm, Trial
 from isozyme.spaces.protocol import Space
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
-_NOBODY = Member(math.inf, -1, None)
 
 
 @pg.members(
@@ -37,29 +36,44 @@ class Restarts(pg.Object):
     algorithm: Any
     patience: int
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Starts from the space's starting point."""
-        self._space, self._objectives, self._stages = space, objectives, stages
-        self._patience: int = self.patience
-        self._inner: Algorithm = self.algorithm
-        self._best, self._last = _NOBODY, -1
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningRestarts":
+        """Returns a run whose first life starts from the space's starting point."""
+
+        def begin(best: Member) -> RunningAlgorithm:
+            place: Any = _StartingAt(space, best.candidate) if best.cost < math.inf else space
+            return self.algorithm.start(place, objectives, stages)
+
+        return RunningRestarts(begin, objectives[0], self.patience)
+
+
+class RunningRestarts:
+    """A run of `Restarts`.
+
+    Args:
+      begin: starts the algorithm from the best so far.
+      objective: what is to improve.
+      patience: trials without improvement before a restart.
+    """
+
+    def __init__(self, begin: Callable[[Member], RunningAlgorithm], objective: Objective, patience: int) -> None:
+        self._begin, self._objective, self._patience = begin, objective, patience
+        self._best, self._last = NOBODY, -1
         self._restart()
 
     def _restart(self) -> None:
         """Begins a life whose trials are those with higher numbers than all so far."""
         self._first, self._start, self._waited = self._last + 1, self._best, 0
-        space: Any = _StartingAt(self._space, self._start.candidate) if self._start.cost < math.inf else self._space
-        self._inner.setup(space, self._objectives, self._stages)
+        self._inner = self._begin(self._start)
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The algorithm's proposal."""
+        """Returns the algorithm's proposal."""
         return outward(self._inner.propose(number - self._first, rng), lambda own: own + self._first)
 
     def feedback(self, trial: Trial) -> None:
         """Passes it on, and restarts if that was one too many without improvement."""
         self._inner.feedback(inward(trial, self._inner_number))
         self._last = max(self._last, trial.number)
-        found = member(trial, self._objectives[0])
+        found = member(trial, self._objective)
         self._waited += 1
         if found.cost < self._best.cost:
             self._best, self._waited = found, 0
@@ -70,7 +84,7 @@ class Restarts(pg.Object):
         return number - self._first
 
     def snapshot(self) -> dict[str, Any] | None:
-        """The best, where this life began, and the algorithm's own."""
+        """Returns the best, where this life began, and the algorithm's own."""
         inner = self._inner.snapshot()
         if inner is None:
             return None
@@ -81,7 +95,7 @@ class Restarts(pg.Object):
         """Begins the same life again."""
 
         def known(number: int) -> Member:
-            return member(trial(number), self._objectives[0]) if number != _NOBODY.number else _NOBODY
+            return member(trial(number), self._objective) if number != NOBODY.number else NOBODY
 
         self._best, self._last = known(snapshot["start"]), snapshot["first"] - 1
         self._restart()
@@ -93,12 +107,12 @@ class _StartingAt:
     """A space with another starting point."""
 
     def __init__(self, space: Space, start: Any) -> None:
-        self._space, self._start = space, start
+        self.wrapped, self._start = space, start
 
     def initial(self, rng: np.random.Generator) -> Any:
-        """The starting point, for every member of the first population."""
+        """Returns the starting point, for every member of the first population."""
         del rng
         return self._start
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._space, name)
+        return getattr(self.wrapped, name)

@@ -10,7 +10,7 @@ import pyglove as pg
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.algorithms.population import Member
-from isozyme.search.objectives import Objective, cost_of
+from isozyme.search.objectives import Cost, Objective, cost_of
 from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
 
@@ -34,8 +34,8 @@ class SuccessiveHalving(pg.Object):
     eta: int
     metric: str | None
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Empties the rungs.
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningHalving":
+        """Returns a run with empty rungs.
 
         Raises:
           ValueError: n is too small for so many stages.
@@ -43,14 +43,28 @@ class SuccessiveHalving(pg.Object):
         least = self.eta ** (stages - 1)
         if self.n < least:
             raise ValueError(f"n is {self.n}; with {stages} stages and eta {self.eta} it must be {least} or more")
-        self._space, self._cost, self._eta = space, cost_of(self.metric, objectives), self.eta
-        self._sizes = [self.n // self.eta**k for k in range(stages - 1)]
-        self._rungs: list[list[Member]] = [[] for _ in self._sizes]
+        sizes = [self.n // self.eta**k for k in range(stages - 1)]
+        return RunningHalving(space, cost_of(self.metric, objectives), self.eta, sizes)
+
+
+class RunningHalving:
+    """A run of `SuccessiveHalving`.
+
+    Args:
+      space: what is searched.
+      cost: of a trial's metrics; less is better.
+      eta: η.
+      sizes: candidates that complete each rung but the topmost.
+    """
+
+    def __init__(self, space: Space, cost: Cost, eta: int, sizes: Sequence[int]) -> None:
+        self._space, self._cost, self._eta, self._sizes = space, cost, eta, sizes
+        self._rungs: list[list[Member]] = [[] for _ in sizes]
         self._due: dict[int, tuple[int, Any]] = {}
         self._fed = 0
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """A candidate that is due on the next rung, or a new one.
+        """Returns a candidate that is due on the next rung, or a new one.
 
         Nothing tells which promotions are under way. But a result comes back after as many further proposals as there
         are trials under way: so one in so many proposals is this promotion, until it is back. In order of numbers that
@@ -86,7 +100,7 @@ class SuccessiveHalving(pg.Object):
         return Member(self._cost(trial.metrics) if scored else math.inf, trial.number, trial.candidate)
 
     def snapshot(self) -> dict[str, Any]:
-        """The incomplete rungs and what is due."""
+        """Returns the incomplete rungs and what is due."""
         rungs = [[one.number for one in level] for level in self._rungs]
         return {"fed": self._fed, "rungs": rungs, "due": [[number, rung] for number, (rung, _) in self._due.items()]}
 

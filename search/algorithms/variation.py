@@ -8,6 +8,7 @@ import pyglove as pg
 
 from isozyme.search.algorithms.population import Member
 from isozyme.search.protocol import Proposal
+from isozyme.spaces.abilities import Crossing, NamedOperators, offered
 from isozyme.spaces.protocol import Space
 
 _TRIES = 1_000
@@ -22,16 +23,24 @@ class Parent(Protocol):
     def candidate(self) -> Any: ...
 
 
-class Variation(Protocol):
-    """Makes a child of one parent or more."""
+class RunningVariation(Protocol):
+    """Makes children in one space. What it remembers may save time, and changes no child."""
 
     @property
     def parents(self) -> int:
-        """How many it takes."""
+        """How many it takes, at least one."""
         ...
 
-    def __call__(self, space: Space, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
-        """A child, with its lineage and the name of the operator that made it."""
+    def __call__(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+        """Returns a child, with its lineage and the name of the operator that made it."""
+        ...
+
+
+class Variation(Protocol):
+    """The settings of a variation, a symbolic object; no run changes them."""
+
+    def start(self, space: Space) -> RunningVariation:
+        """Returns a new variation in a space, which knows of no other."""
         ...
 
 
@@ -53,14 +62,28 @@ class Mutation(pg.Object):
 
     identity: float
 
+    def start(self, space: Space) -> "RunningMutation":
+        """Returns the mutation of a space."""
+        return RunningMutation(space, self.identity)
+
+
+class RunningMutation:
+    """`Mutation` in one space.
+
+    Args:
+      space: of the parents.
+      identity: share of children that are copies.
+    """
+
     parents = 1
 
-    def _on_bound(self) -> None:
-        super()._on_bound()
-        self._identity: float = self.identity  # Reading a symbolic field takes as long as a whole tournament.
+    def __init__(self, space: Space, identity: float) -> None:
+        named = offered(space, NamedOperators)
+        self._operators = tuple(named.operators.items()) if named is not None else ()
+        self._mutate, self._identity = space.mutate, identity
 
-    def __call__(self, space: Space, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
-        """A child of the first parent.
+    def __call__(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+        """Returns a child of the first parent.
 
         Raises:
           ValueError: no operator of the space applies to the parent.
@@ -69,16 +92,15 @@ class Mutation(pg.Object):
         lineage = (parent.number,)
         if self._identity and rng.random() < self._identity:
             return Proposal(parent.candidate, lineage, "identity")
-        operators = getattr(space, "operators", None)
-        if not operators:
-            return Proposal(space.mutate(parent.candidate, rng), lineage, "mutate")
-        names = tuple(operators)
+        if not self._operators:
+            return Proposal(self._mutate(parent.candidate, rng), lineage, "mutate")
         for _ in range(_TRIES):
-            name = names[rng.integers(len(names))]
-            child = operators[name](parent.candidate, rng)
+            name, operator = self._operators[rng.integers(len(self._operators))]
+            child = operator(parent.candidate, rng)
             if child is not None:
                 return Proposal(child, lineage, name)
-        raise ValueError(f"none of {', '.join(names)} applied to {parent.candidate!r} in {_TRIES} tries")
+        names = ", ".join(name for name, _ in self._operators)
+        raise ValueError(f"none of {names} applied to {parent.candidate!r} in {_TRIES} tries")
 
 
 @pg.members(
@@ -94,18 +116,30 @@ class Crossover(pg.Object):
     rate: float
     mutation: Mutation
 
+    def start(self, space: Space) -> "RunningCrossover":
+        """Returns the crossover of a space."""
+        return RunningCrossover(space, self.rate, self.mutation.start(space))
+
+
+class RunningCrossover:
+    """`Crossover` in one space.
+
+    Args:
+      space: of the parents.
+      rate: share of children that have two parents.
+      mutation: what happens to every child afterwards.
+    """
+
     parents = 2
 
-    def _on_bound(self) -> None:
-        super()._on_bound()
-        self._rate, self._mutation = self.rate, self.mutation
+    def __init__(self, space: Space, rate: float, mutation: RunningMutation) -> None:
+        self._crossing, self._rate, self._mutation = offered(space, Crossing), rate, mutation
 
-    def __call__(self, space: Space, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
-        """A child of two parents, or of the first alone."""
+    def __call__(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+        """Returns a child of two parents, or of the first alone."""
         first, second = parents
-        cross = getattr(space, "cross", None)
-        if cross is None or rng.random() >= self._rate:
-            return self._mutation(space, parents, rng)
-        crossed = cross(first.candidate, second.candidate, rng)
-        mutated = self._mutation(space, [Member(0.0, first.number, crossed)], rng)
+        if self._crossing is None or rng.random() >= self._rate:
+            return self._mutation(parents, rng)
+        crossed = self._crossing.cross(first.candidate, second.candidate, rng)
+        mutated = self._mutation([Member(0.0, first.number, crossed)], rng)
         return Proposal(mutated.candidate, (first.number, second.number), f"cross+{mutated.operator}")

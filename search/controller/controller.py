@@ -79,18 +79,17 @@ class Controller:
         listeners: Sequence[Listener] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._space, self._algorithm, self._hurdle, self._stages = space, algorithm, hurdle, stages
+        self._space, self._stages = space, stages
+        self._algorithm = algorithm.start(space, objectives, stages)
+        self._hurdle = hurdle.start(objectives, stages) if hurdle is not None else None
         self._journal, self._executor, self._listeners = journal, executor, listeners
         self._random, self._lag, self._asynchronous, self._clock = Streams(seed), lag, asynchronous, clock
         self._objectives, self._sharing = objectives, sharing
-        hurdle_cost = hurdle.cost if hurdle is not None else None
+        hurdle_cost = hurdle.cost(objectives) if hurdle is not None else None
         self._rules = Rules(stages, hurdle_cost, objectives[0].cost, equivalence)
         self.progress = Progress(objectives)
         self._watch = Stopwatch()
         self.progress.phases = self._watch.seconds
-        algorithm.setup(space, objectives, stages)
-        if hurdle is not None:
-            hurdle.setup(objectives, stages)
         self._pending: dict[int, Pending] = {}
         self._finished: dict[int, Trial] = {}
         self._arrived: deque[Trial] = deque()
@@ -103,7 +102,7 @@ class Controller:
         self._claim = equivalence.claims(self._memory.cache, space)
         self._plan = equivalence.plans(Streams((seed, 1)))  # What is drawn on a hit leaves proposals as they are.
         self._audits = equivalence.audits
-        self._snapshots = Snapshots(journal, space, algorithm, hurdle, self.progress, lag, asynchronous)
+        self._snapshots = Snapshots(journal, space, self._algorithm, self._hurdle, self.progress, lag, asynchronous)
         self._fed = self._snapshots.restore()
         self._owners = self.progress.unique  # Trials that own their behaviour, those under way included.
         self._resumed = journal.count()

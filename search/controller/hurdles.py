@@ -2,13 +2,13 @@
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyglove as pg
 
-from isozyme.search.objectives import Objective, cost_of
+from isozyme.search.objectives import Cost, Objective, cost_of
 from isozyme.search.protocol import Trial
 
 
@@ -41,18 +41,33 @@ class QuantileHurdle(pg.Object):
     window: int
     warmup: int
 
-    def setup(self, objectives: Sequence[Objective], stages: int) -> None:
-        """Starts afresh, with `stages - 1` hurdles."""
-        self._cost = cost_of(self.metric, objectives)
-        self._costs: list[deque[float]] = [deque(maxlen=self.window) for _ in range(stages - 1)]
+    def start(self, objectives: Sequence[Objective], stages: int) -> "RunningHurdle":
+        """Returns a run of `stages - 1` hurdles, which has seen no trial."""
+        return RunningHurdle(self.cost(objectives), stages, self.quantile, self.window, self.warmup)
+
+    def cost(self, objectives: Sequence[Objective]) -> Cost:
+        """Returns what makes of metrics the cost that is compared with a threshold; infinite where one is missing."""
+        return cost_of(self.metric, objectives)
+
+
+class RunningHurdle:
+    """A run of `QuantileHurdle`.
+
+    Args:
+      cost: of metrics.
+      stages: of the evaluator.
+      quantile: share of recent evaluations that would pass.
+      window: how many of a stage's latest evaluations count.
+      warmup: evaluations of a stage before its hurdle stands.
+    """
+
+    def __init__(self, cost: Cost, stages: int, quantile: float, window: int, warmup: int) -> None:
+        self._cost, self._quantile, self._warmup = cost, quantile, warmup
+        self._costs: list[deque[float]] = [deque(maxlen=window) for _ in range(stages - 1)]
         self._thresholds: list[float | None] = [None] * (stages - 1)
 
-    def cost(self, metrics: Mapping[str, float]) -> float:
-        """What is compared with a threshold; infinite where the metric is missing."""
-        return self._cost(metrics)
-
     def thresholds(self) -> tuple[float | None, ...]:
-        """For each stage but the last the largest cost that goes on, or None while everything does."""
+        """Returns for each stage but the last the largest cost that goes on, or None while everything does."""
         return tuple(self._thresholds)
 
     def feedback(self, trial: Trial) -> None:
@@ -68,15 +83,15 @@ class QuantileHurdle(pg.Object):
 
     def _stand(self, stage: int) -> None:
         costs = self._costs[stage]
-        if len(costs) >= self.warmup:
-            self._thresholds[stage] = float(np.quantile(costs, self.quantile))
+        if len(costs) >= self._warmup:
+            self._thresholds[stage] = float(np.quantile(costs, self._quantile))
 
     def snapshot(self) -> dict[str, Any]:
-        """The costs that count, oldest first."""
+        """Returns the costs that count, oldest first."""
         return {"costs": [list(costs) for costs in self._costs]}
 
     def restore(self, snapshot: Any) -> None:
-        """Takes in a snapshot, after `setup`."""
+        """Takes in a snapshot, before anything else."""
         for stage, costs in enumerate(snapshot["costs"]):
             self._costs[stage].extend(costs)
             self._stand(stage)

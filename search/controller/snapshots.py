@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from isozyme.search.controller.hurdles import QuantileHurdle
+from isozyme.search.controller.hurdles import RunningHurdle
 from isozyme.search.journal.database import JournalError
 from isozyme.search.journal.journal import Journal
 from isozyme.search.progress.progress import Progress
-from isozyme.search.protocol import Algorithm, Trial
+from isozyme.search.protocol import RunningAlgorithm, Trial
 from isozyme.spaces.protocol import Space
 
 EVERY = 10_000  # trials
@@ -27,8 +27,8 @@ class Snapshots:
         self,
         journal: Journal,
         space: Space,
-        algorithm: Algorithm,
-        hurdle: QuantileHurdle | None,
+        algorithm: RunningAlgorithm,
+        hurdle: RunningHurdle | None,
         progress: Progress,
         lag: int,
         asynchronous: bool,

@@ -9,9 +9,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pyglove as pg
+
 from isozyme.evaluators.protocol import Status
 from isozyme.search.exam.toy_search import OBJECTIVES, OPTIMUM, SPACE, Events, PointsEvaluator, follow, record, rng
-from isozyme.search.protocol import Algorithm, Proposal, Trial
+from isozyme.search.protocol import Algorithm, Proposal, RunningAlgorithm, Trial
 
 Factory = Callable[[], Algorithm]
 
@@ -28,8 +30,8 @@ def examine(make: Factory) -> list[str]:
     """What an algorithm does wrong, in plain words; empty if it passes.
 
     Args:
-      make: a new instance of the algorithm, not set up, with arguments that suit a search of 200 trials; populations
-        of up to 500 are full when it is measured whether the state grows.
+      make: new settings of the algorithm, with arguments that suit a search of 200 trials; populations of up to 500
+        are full when it is measured whether the state grows.
     """
     findings = []
     for stages in _STAGES:
@@ -43,10 +45,8 @@ def examine(make: Factory) -> list[str]:
     return findings
 
 
-def _new(make: Factory, stages: int) -> Algorithm:
-    algorithm = make()
-    algorithm.setup(SPACE, OBJECTIVES, stages)
-    return algorithm
+def _new(make: Factory, stages: int) -> RunningAlgorithm:
+    return make().start(SPACE, OBJECTIVES, stages)
 
 
 def _fault(events: Events, stages: int) -> str | None:
@@ -101,13 +101,27 @@ def _proposals_change_nothing(make: Factory, stages: int) -> str | None:
     return None if number is None else f"trial {number}: another proposal after being asked more often than needed"
 
 
-def _starts_afresh(make: Factory, stages: int) -> str | None:
-    """Setup after a search."""
-    algorithm = make()
-    events = record(algorithm, _SHORT, PointsEvaluator(stages))
-    algorithm.setup(SPACE, OBJECTIVES, stages)
-    number = follow(algorithm, events)
-    return None if number is None else f"trial {number}: setup does not forget the search before"
+def _runs_are_apart(make: Factory, stages: int) -> str | None:
+    """Two runs of the same settings, at the same time."""
+    settings = make()
+    events = record(settings, _SHORT, PointsEvaluator(stages))
+    others = record(settings, _SHORT, PointsEvaluator(stages, dict.fromkeys(_MOST, Status.CRASHED)), lag=7, seed=1)
+    one, other = (settings.start(SPACE, OBJECTIVES, stages) for _ in range(2))
+    numbers = [0, 0]
+    for pair in zip(events, others, strict=True):
+        for which, (running, event) in enumerate(zip((one, other), pair, strict=True)):
+            if follow(running, [event], numbers[which], seed=which) is not None:
+                return f"trial {numbers[which]}: another proposal while another run of the same settings goes on"
+            numbers[which] += isinstance(event, Proposal)
+    return None
+
+
+def _settings_stay(make: Factory, stages: int) -> str | None:
+    """Settings before and after a run."""
+    used = make()
+    comparable = pg.eq(used, make())  # Objects of a class of their own that says nothing of equality never are.
+    record(used, _SHORT, PointsEvaluator(stages))
+    return "a run changes the settings that it was started from" if comparable and pg.ne(used, make()) else None
 
 
 def _survives_failures(make: Factory, stages: int) -> str | None:
@@ -198,7 +212,8 @@ CHECKS: tuple[Callable[[Factory, int], Any], ...] = (
     _finds_the_optimum,
     _repeats_itself,
     _proposals_change_nothing,
-    _starts_afresh,
+    _runs_are_apart,
+    _settings_stay,
     _survives_failures,
     _works_at_any_lag,
     _takes_in_what_it_did_not_propose,

@@ -11,7 +11,7 @@ import numpy as np
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search.objectives import Minimize
-from isozyme.search.protocol import Algorithm, Effort, Proposal, Trial
+from isozyme.search.protocol import Algorithm, Effort, Proposal, RunningAlgorithm, Trial
 from isozyme.search.randomness import Streams
 from isozyme.spaces import choices
 from isozyme.spaces.protocol import InvalidCandidate
@@ -193,7 +193,7 @@ def record(
     """Runs a search and lists its proposals and its finished trials, in the order in which they happened.
 
     Args:
-      algorithm: set up here.
+      algorithm: started here.
       trials: how many.
       evaluator: what points are worth.
       lag: how many trials are under way.
@@ -204,17 +204,17 @@ def record(
       TypeError: the algorithm proposes something else than a `Proposal`.
     """
     evaluator = evaluator or PointsEvaluator()
-    algorithm.setup(SPACE, OBJECTIVES, evaluator.stages)
+    running = algorithm.start(SPACE, OBJECTIVES, evaluator.stages)
     behaviours, order = _Behaviours(evaluator), np.random.default_rng(seed)
     events: Events = []
     under_way: list[Trial] = []
     for number in range(trials + lag):
         if under_way and (len(under_way) == lag or number >= trials):
             finished = under_way.pop(int(order.integers(len(under_way))) if shuffled else 0)
-            algorithm.feedback(finished)
+            running.feedback(finished)
             events.append(finished)
         if number < trials:
-            proposal = algorithm.propose(number, rng(seed, number))
+            proposal = running.propose(number, rng(seed, number))
             if not isinstance(proposal, Proposal):
                 raise TypeError(f"trial {number}: {proposal!r} is not a Proposal")
             events.append(proposal)
@@ -222,11 +222,11 @@ def record(
     return events
 
 
-def follow(algorithm: Algorithm, events: Events, number: int = 0, asks: int = 1, seed: int = 0) -> int | None:
-    """Feeds recorded trials to an algorithm; returns the first trial that it proposes otherwise than recorded.
+def follow(running: RunningAlgorithm, events: Events, number: int = 0, asks: int = 1, seed: int = 0) -> int | None:
+    """Feeds recorded trials to a run; returns the first trial that it proposes otherwise than recorded.
 
     Args:
-      algorithm: set up before.
+      running: as it was at the first of the events.
       events: of `record`, or the rest of them.
       number: of their first proposal.
       asks: how often it is asked for each proposal, and for the next one in between.
@@ -234,12 +234,12 @@ def follow(algorithm: Algorithm, events: Events, number: int = 0, asks: int = 1,
     """
     for event in events:
         if isinstance(event, Trial):
-            algorithm.feedback(event)
+            running.feedback(event)
             continue
         for _ in range(asks - 1):
-            algorithm.propose(number, rng(seed, number))
-            algorithm.propose(number + 1, rng(seed, number + 1))
-        if algorithm.propose(number, rng(seed, number)) != event:
+            running.propose(number, rng(seed, number))
+            running.propose(number + 1, rng(seed, number + 1))
+        if running.propose(number, rng(seed, number)) != event:
             return number
         number += 1
     return None

@@ -21,7 +21,7 @@ _OF_FEEDBACK = ("reward", "feedback_sequence_number")  # Of a DNA that has been 
 
 
 @pg.members(
-    [("generator", pg.typing.Object(pg.DNAGenerator), "Who proposes. A copy of it does, which begins anew.")],
+    [("generator", pg.typing.Object(pg.DNAGenerator), "A fresh copy of it proposes in each run.")],
     serialization_key="isozyme.PyGloveAlgorithm",
 )
 class PyGloveAlgorithm(pg.Object):
@@ -42,18 +42,34 @@ class PyGloveAlgorithm(pg.Object):
         del kwargs
         return {"_type": type(self).__type_name__, "generator": described(self.generator)}
 
-    def setup(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> None:
-        """Sets up a fresh copy of the generator.
+    def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningPyGloveAlgorithm":
+        """Returns a run with a fresh copy of the generator.
 
         Raises:
           ValueError: the space is no template space.
         """
         del stages
-        self._space: Any = space
-        self._spec = spec_for(space)
-        self._running: Any = self.generator.clone(deep=True)  # PyGlove's annotations take rewards of one number only.
-        self._running.setup(self._spec)
-        self._objectives = tuple(objectives) if self._running.multi_objective else tuple(objectives[:1])
+        generator: Any = self.generator.clone(deep=True)
+        return RunningPyGloveAlgorithm(generator, space, objectives)
+
+
+class RunningPyGloveAlgorithm:
+    """A run of `PyGloveAlgorithm`.
+
+    Args:
+      generator: of this run alone, not set up.
+      space: a template space.
+      objectives: what for; a generator of one objective takes the first.
+
+    Attributes:
+      generator: set up, and told of trials.
+    """
+
+    def __init__(self, generator: pg.DNAGenerator, space: Any, objectives: Sequence[Objective]) -> None:
+        self._space, self._spec = space, spec_for(space)
+        self.generator: Any = generator  # PyGlove's annotations take rewards of one number only.
+        self.generator.setup(self._spec)
+        self._objectives = tuple(objectives) if self.generator.multi_objective else tuple(objectives[:1])
         self._made = 0  # Proposals of the generator, those included that earlier sessions made.
         self._pending: dict[int, pg.DNA] = {}
         self._worst: Rewards | None = None
@@ -61,7 +77,7 @@ class PyGloveAlgorithm(pg.Object):
         self._history: list[tuple[Trial, Rewards]] = []
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
-        """The generator's proposal, with the metadata of its DNA as a note.
+        """Returns the generator's proposal, with the metadata of its DNA as a note.
 
         Raises:
           Exhausted: it has no more.
@@ -77,9 +93,9 @@ class PyGloveAlgorithm(pg.Object):
 
     def _next(self) -> pg.DNA:
         try:
-            dna = self._running.propose()
+            dna = self.generator.propose()
         except StopIteration:
-            raise Exhausted(f"{type(self._running).__name__} proposes no more") from None
+            raise Exhausted(f"{type(self.generator).__name__} proposes no more") from None
         self._made += 1
         return dna
 
@@ -92,7 +108,7 @@ class PyGloveAlgorithm(pg.Object):
                 self._history.append((told, rewards))
             else:
                 same = self._space.from_dna(dna) == told.candidate
-                self._running.feedback(dna if same else self._rebuilt(told), self._reward(rewards))
+                self.generator.feedback(dna if same else self._rebuilt(told), self._reward(rewards))
 
     def _rewarded(self, trial: Trial) -> list[tuple[Trial, Rewards]]:
         """Trials that can be told of now, and their rewards."""
@@ -109,14 +125,14 @@ class PyGloveAlgorithm(pg.Object):
         return told
 
     def _reward(self, rewards: Rewards) -> float | Rewards:
-        return rewards if self._running.multi_objective else rewards[0]
+        return rewards if self.generator.multi_objective else rewards[0]
 
     def _recover(self) -> None:
         """Hands the trials of earlier sessions to the generator, all of them before its first proposal here."""
         lost = [trial for trial in self._unscored if trial.number not in self._pending]
         if self._history or lost:
             history, self._history = self._history, []
-            self._running.recover(self._replayed(history, lost))
+            self.generator.recover(self._replayed(history, lost))
 
     def _replayed(
         self, history: list[tuple[Trial, Rewards]], unscored: list[Trial]
@@ -134,7 +150,7 @@ class PyGloveAlgorithm(pg.Object):
         return dna
 
     def snapshot(self) -> None:
-        """None: only a replay of all trials restores a generator."""
+        """Returns None: only a replay of all trials restores a generator."""
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
         """Never called, since there are no snapshots."""

@@ -1,6 +1,5 @@
 """The backend 'isozyme' of `pg.sample`: journalled, cached, resumable."""
 
-import copy
 import threading
 import weakref
 from collections.abc import Sequence
@@ -93,11 +92,11 @@ def _plan(
         raise ValueError(f"metrics_to_optimize: {metrics} given; the algorithm has one objective, so name one")
     ours: Algorithm
     if isinstance(algorithm, AlgorithmGenerator):
-        ours, objectives = copy.deepcopy(algorithm.algorithm), _objectives(algorithm, metrics)
+        ours, objectives = algorithm.algorithm, _objectives(algorithm, metrics)
         seed = algorithm.seed if seed is None else seed
     else:
         ours, objectives = (
-            PyGloveAlgorithm(algorithm.clone(deep=True)),
+            PyGloveAlgorithm(algorithm.clone(deep=True)),  # The loop's own has another owner.
             tuple(Maximize(metric, 0.0) for metric in metrics),
         )
     seed = seed or 0

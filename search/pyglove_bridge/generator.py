@@ -1,6 +1,5 @@
 """Our algorithms as a `pg.DNAGenerator`."""
 
-import copy
 import math
 import threading
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ import pyglove as pg
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.objectives import Maximize, Objective
-from isozyme.search.protocol import Algorithm, Exhausted, Proposal, Trial
+from isozyme.search.protocol import Algorithm, Exhausted, Proposal, RunningAlgorithm, Trial
 from isozyme.search.pyglove_bridge.spec import space_of
 from isozyme.search.randomness import Streams
 
@@ -51,8 +50,7 @@ class AlgorithmGenerator(pg.DNAGenerator):
     def _setup(self) -> None:
         assert self.dna_spec is not None
         self._space = space_of(self.dna_spec)
-        self._algorithm: Algorithm = copy.deepcopy(self.algorithm)
-        self._algorithm.setup(self._space, tuple(self.objectives), self.stages)
+        self._running: RunningAlgorithm = self.algorithm.start(self._space, tuple(self.objectives), self.stages)
         self._random = Streams(self.seed)
         self._number = 0
 
@@ -60,7 +58,7 @@ class AlgorithmGenerator(pg.DNAGenerator):
         """A DNA whose metadata say all that is to be known of its trial when it is fed back or replayed."""
         with self._lock:
             try:
-                proposal = self._algorithm.propose(self._number, self._random.of(self._number))
+                proposal = self._running.propose(self._number, self._random.of(self._number))
             except Exhausted as error:
                 raise StopIteration from error
             dna = self._space.to_dna(proposal.candidate)
@@ -85,7 +83,7 @@ class AlgorithmGenerator(pg.DNAGenerator):
         proposal = Proposal(candidate, parents, facts.get("operator", ""), facts.get("stages"), facts.get("note", ""))
         trial = Trial(facts["trial"], proposal, status, wrong, metrics)
         with self._lock:
-            self._algorithm.feedback(trial)
+            self._running.feedback(trial)
 
     def _replay(self, trial_id: int, dna: pg.DNA, reward: float | tuple[float, ...] | None) -> None:
         del trial_id
@@ -103,7 +101,7 @@ def generator(
     finite number is a failure. `recover` rebuilds everything, random numbers included.
 
     Args:
-      algorithm: set up afresh, on a copy.
+      algorithm: who proposes.
       objectives: one for each reward, in the order of `metrics_to_optimize`; a `Minimize` takes the numbers as they
         are. By default there is one reward, which is maximised.
       seed: of all random numbers.

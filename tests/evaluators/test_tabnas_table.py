@@ -146,8 +146,8 @@ def test_replays_are_policy_gradients(on, kind):
     reward = CostAware("absolute", "parameters", on.limit.limit, -1.0) if kind == "absolute" else None
     limit = on.limit if kind == "exact" else None
     assert limit is None or on.feasible[tuple(rows.T)].all()
-    algorithm = PolicyGradient(rate, reward=reward, limit=limit, feasible_share=FeasibleShare(exact=True))
-    algorithm.setup(on.space, [Maximize("quality", 0.0)])
+    settings = PolicyGradient(rate, reward=reward, limit=limit, feasible_share=FeasibleShare(exact=True))
+    algorithm = settings.start(on.space, [Maximize("quality", 0.0)])
     for number, key in enumerate(jax.random.split(jax.random.key(5), replay.TRIALS)[:trials]):
         rng: Any = Seeds(jax.random.randint(key, (2,), 0, 2**31 - 1).tolist())
         proposal = algorithm.propose(number, rng)

@@ -21,20 +21,34 @@ def experiment():
 SEARCH = """
 import pyglove as pg
 from own import experiment as other
-from isozyme.search import Proposal, RegularizedEvolution
+from isozyme.search import Proposal
 
 
-class Stubborn(RegularizedEvolution):
+@pg.members([])
+class Stubborn(pg.Object):
+    def start(self, space, objectives, stages=1):
+        return Run(space)
+
+
+class Run:
+    def __init__(self, space):
+        self.space = space
+
     def propose(self, number, rng):
-        return Proposal(self._space.references["zero"])
+        return Proposal(self.space.references["zero"])
 
-    def setup(self, space, objectives, stages=1):
-        super().setup(space, objectives, stages)
-        self._space = space
+    def feedback(self, trial):
+        pass
+
+    def snapshot(self):
+        return {}
+
+    def restore(self, snapshot, trial):
+        pass
 
 
 def experiment():
-    return other().rebind(search=Stubborn(5, 2), evaluator=Held(), raise_on_no_change=False)
+    return other().rebind(search=Stubborn(), evaluator=Held(), raise_on_no_change=False)
 
 
 class Held(type(other().evaluator)):

@@ -48,8 +48,7 @@ def trials_of(events):
 
 def test_hill_climbing_keeps_the_best_and_drifts():
     """pyglove.md, section 2.1: hill climbing; among equals the latest."""
-    algorithm = HillClimbing()
-    algorithm.setup(SPACE, LOSS)
+    algorithm = HillClimbing().start(SPACE, LOSS)
     parents = []
     for number, (loss, status) in enumerate(
         [(3.0, "ok"), (4.0, "ok"), (3.0, "ok"), (1.0, "crashed"), (2.0, "partial"), (2.5, "ok"), (2.6, "ok")]
@@ -61,8 +60,7 @@ def test_hill_climbing_keeps_the_best_and_drifts():
 
 def test_hill_climbing_leaves_failures():
     """Design, section 3.7: a failure is a result; as long as there is nothing else, the search goes on from it."""
-    algorithm = HillClimbing()
-    algorithm.setup(SPACE, LOSS)
+    algorithm = HillClimbing().start(SPACE, LOSS)
     for number in range(3):
         algorithm.feedback(finished(number, (number, 0), 0.0, status=Status.CRASHED))
         assert algorithm.propose(9, rng(0)).parents == (number,)
@@ -71,8 +69,7 @@ def test_hill_climbing_leaves_failures():
 def test_random_search_starts_at_the_start():
     """Design, section 3.9: the control."""
     space = BitStrings(start=(1,) * 12)
-    algorithm = RandomSearch()
-    algorithm.setup(space, LOSS)
+    algorithm = RandomSearch().start(space, LOSS)
     assert algorithm.propose(0, rng(0)).candidate == space.start
     assert algorithm.propose(1, rng(1)) == Proposal(space.random(rng(1)), (), "random")
 
@@ -82,8 +79,7 @@ def test_random_search_starts_at_the_start():
 
 def test_restarts_from_the_best():
     """lion.md, section 5: after a plateau the search starts again from the best program found."""
-    algorithm = Restarts(RegularizedEvolution(4, 2), patience=6)
-    algorithm.setup(SPACE, LOSS)
+    algorithm = Restarts(RegularizedEvolution(4, 2), patience=6).start(SPACE, LOSS)
     losses = [5.0, 4.0, 3.0, 9.0, 9.0, 9.0, 9.0, 2.0, *[9.0] * 5]  # The last improvement is trial 7.
     for number, loss in enumerate(losses):
         algorithm.feedback(finished(number, (number, 0), loss))
@@ -99,8 +95,7 @@ def test_restarts_from_the_best():
 
 def test_restarts_wait_again_after_each():
     """lion.md, section 5: a restart gets as much patience as the first start; trials under way count from it on."""
-    algorithm = Restarts(HillClimbing(), patience=5)
-    algorithm.setup(SPACE, LOSS)
+    algorithm = Restarts(HillClimbing(), patience=5).start(SPACE, LOSS)
     starts = []
     for number in range(40):
         algorithm.feedback(finished(number, (number % 16, 0), 1.0 if number == 0 else 2.0))
@@ -115,8 +110,7 @@ def test_restarts_improve_further():
     for seed in range(10):
         for name, searched in ones.items():
             walk = RegularizedEvolution(4, 1)
-            algorithm = walk if name == "alone" else Restarts(walk, patience=15)
-            algorithm.setup(space, LOSS)
+            algorithm = (walk if name == "alone" else Restarts(walk, patience=15)).start(space, LOSS)
             best = 0
             for number in range(600):
                 candidate = algorithm.propose(number, rng(seed, number)).candidate
@@ -133,11 +127,9 @@ def test_restarts_improve_further():
 
 def test_islands_are_apart():
     """automl_zero.md, section 4: each island is a search of its own, told of its own trials only."""
-    islands = Islands(RegularizedEvolution(5, 2), islands=3, interval=1_000)
-    islands.setup(SPACE, LOSS)
-    alone = [RegularizedEvolution(5, 2) for _ in range(3)]
-    for algorithm in alone:
-        algorithm.setup(SPACE, LOSS)
+    evolution = RegularizedEvolution(5, 2)
+    islands = Islands(evolution, islands=3, interval=1_000).start(SPACE, LOSS)
+    alone = [evolution.start(SPACE, LOSS) for _ in range(3)]
     for number in range(90):
         own, island = divmod(number, 3)
         proposal = islands.propose(number, rng(number))

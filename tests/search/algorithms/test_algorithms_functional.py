@@ -41,7 +41,7 @@ from isozyme.search.protocol import Keys
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.spaces.lion.named import NAMED
 from isozyme.spaces.template import TemplateSpace
-from isozyme.tests.toys import LAG, OBJECTIVES, SEED, SPACE, TROUBLE, BitEvaluator, BitStrings, trace
+from isozyme.tests.toys import LAG, OBJECTIVES, SEED, SPACE, TROUBLE, BitEvaluator, BitStrings, Passing, Runs, trace
 
 LOSS = (Minimize("loss", 1.0),)
 
@@ -82,7 +82,7 @@ def wanderers(space):
     found = NAMED["adamw"] if isinstance(space, OptimizerPrograms) else space.random(rng(0))
     for number in range(12):
         yield Member(0.0, number, found)
-        found = Mutation()(space, [Member(0.0, number, found)], rng(number)).candidate
+        found = Mutation().start(space)([Member(0.0, number, found)], rng(number)).candidate
 
 
 # --- functionality-changing mutation ---
@@ -100,11 +100,11 @@ def wanderers(space):
 )
 def test_no_child_is_a_twin_of_its_parent(space, keys):
     """Section 3, FCM: mutate the parent until the child's hash differs; without it many children are twins."""
-    change, plain = FunctionChanging(), Counter()
+    change, mutate, plain = FunctionChanging().start(space), Mutation().start(space), Counter()
     for parent in wanderers(space):
         for seed in range(15):
-            plain[twin(space, Mutation()(space, [parent], rng(seed)).candidate, parent.candidate)] += 1
-            child = change(space, [parent], rng(seed))
+            plain[twin(space, mutate([parent], rng(seed)).candidate, parent.candidate)] += 1
+            child = change([parent], rng(seed))
             assert twin(space, child.candidate, parent.candidate) is None
             assert child.parents == (parent.number,)
     assert set(plain) >= keys
@@ -119,7 +119,8 @@ def test_numeric_twins_of_programs_are_seen():
         for u in ("square(g)", "g * g", "g + g")
     )
     assert twin(space, square, product) == "numeric"
-    child = FunctionChanging(_Listed([product, square, other, product]))(space, [Member(0.0, 0, square)], rng(0))
+    change = FunctionChanging(Listed([product, square, other, product])).start(space)
+    child = change([Member(0.0, 0, square)], rng(0))
     assert child.candidate == other
 
 
@@ -129,26 +130,26 @@ def test_every_try_starts_from_the_parent(seed):
     """Section 3, FCM: what is mutated is the parent, so that a child is one step away."""
     space = Swapping()
     parent = Member(0.0, 3, space.random(rng(seed)))
-    random = rng(seed, 1)
-    children = (Mutation()(space, [parent], random) for _ in range(1_000))
+    random, mutate = rng(seed, 1), Mutation().start(space)
+    children = (mutate([parent], random) for _ in range(1_000))
     expected = next(child for child in children if twin(space, child.candidate, parent.candidate) is None)
-    assert FunctionChanging()(space, [parent], rng(seed, 1)) == expected
+    assert FunctionChanging().start(space)([parent], rng(seed, 1)) == expected
 
 
-class _Listed(pg.Object):
-    """A variation that makes the listed children, one after the other."""
-
-    children: list
+class Listed:
+    """A variation that makes the listed children, one after the other, in all its runs together."""
 
     parents = 1
 
-    def _on_bound(self):
-        super()._on_bound()
-        self._made, self._children = 0, tuple(self.sym_init_args.children)
+    def __init__(self, children):
+        self.children, self.made = children, 0
 
-    def __call__(self, space, parents, rng):
-        self._made += 1
-        return Proposal(self._children[self._made - 1], (parents[0].number,), "listed")
+    def start(self, space):
+        return self
+
+    def __call__(self, parents, rng):
+        self.made += 1
+        return Proposal(self.children[self.made - 1], (parents[0].number,), "listed")
 
 
 def bits(text):
@@ -160,32 +161,35 @@ def test_tries():
     space = BitStrings(size=4, dead=2)
     listed = [bits(text) for text in ("1100", "1101", "1110", "1111", "0000")]
     for tries, made in ((1, 1), (3, 3), (4, 4), (5, 5), (9, 5)):
-        change: Any = FunctionChanging(_Listed(listed), tries=tries)
-        assert change(space, [Member(0.0, 0, bits("1100"))], rng(0)).candidate == listed[made - 1]
-        assert change._vary._made == made
+        variation = Listed(listed)
+        change = FunctionChanging(variation, tries=tries).start(space)
+        assert change([Member(0.0, 0, bits("1100"))], rng(0)).candidate == listed[made - 1]
+        assert variation.made == made
 
 
 def test_invalid_children_and_parents():
     """Design, section 3.7: what is invalid has no keys; it is neither compared nor preferred."""
     space = BitStrings(size=4, dead=0, forbidden_ones=3)
-    change = FunctionChanging(_Listed([bits(text) for text in ("1110", "1100", "0000", "1101", "1000")]))
-    assert change(space, [Member(0.0, 0, bits("1100"))], rng(0)).candidate == bits("0000")
-    assert change(space, [Member(0.0, 1, bits("1110"))], rng(0)).candidate == bits("1000")
+    listed = Listed([bits(text) for text in ("1110", "1100", "0000", "1101", "1000")])
+    change = FunctionChanging(listed).start(space)
+    assert change([Member(0.0, 0, bits("1100"))], rng(0)).candidate == bits("0000")
+    assert change([Member(0.0, 1, bits("1110"))], rng(0)).candidate == bits("1000")
     with pytest.raises(IndexError):
         static_key(equal(1), (9,))
-    assert FunctionChanging(_Listed([(3,)]))(equal(1), [Member(0.0, 0, (9,))], rng(0)).candidate == (3,)
+    assert FunctionChanging(Listed([(3,)])).start(equal(1))([Member(0.0, 0, (9,))], rng(0)).candidate == (3,)
 
 
 def test_children_of_two():
     """Section 3, FCM, with crossover: the child behaves like neither parent."""
-    change, plain = FunctionChanging(Crossover(0.8)), Counter()
+    crossover, plain = Crossover(0.8), Counter()
+    change, cross = FunctionChanging(crossover).start(POINTS), crossover.start(POINTS)
     parents = [Member(0.0, 4, (5, 0)), Member(0.0, 9, (4, 1))]
     assert change.parents == 2
     for seed in range(200):
-        child = change(POINTS, parents, rng(seed))
+        child = change(parents, rng(seed))
         assert child.candidate[0] not in (4, 5)
         assert child.parents in ((4, 9), (4,))
-        plain[Crossover(0.8)(POINTS, parents, rng(seed)).candidate[0]] += 1
+        plain[cross(parents, rng(seed)).candidate[0]] += 1
     assert plain[4] + plain[5] > 50
 
 
@@ -201,52 +205,45 @@ KEYED: Counter = Counter()
 
 
 def test_a_winner_is_keyed_once(monkeypatch):
-    """Section 6: hashing has a cost; parents' keys are remembered, but only while they are the same parents."""
+    """Section 6: hashing has a cost; parents' keys are remembered, those of the latest parents."""
     monkeypatch.setattr(functional, "_PARENTS", 2)
-    space, change = Counted(), FunctionChanging()
+    space = Counted()
+    change = FunctionChanging().start(space)
     winners = [Member(0.0, number, bits(f"{number:012b}")) for number in (1, 2, 4)]
     KEYED.clear()
     for number in (0, 1, 0, 1, 0):
-        change(space, [winners[number]], rng(number))
+        change([winners[number]], rng(number))
     assert [KEYED[winner.candidate] for winner in winners[:2]] == [1, 1]
     for number in (2, 0, 1):  # Room for two: the third drives out number 1, which had gone longest without a child.
-        change(space, [winners[number]], rng(number))
+        change([winners[number]], rng(number))
     assert [KEYED[winner.candidate] for winner in winners] == [1, 2, 1]
-    reborn = Member(0.0, 1, bits("1" * 12))  # After a restart another trial has that number.
+    namesake = Member(0.0, 1, bits("1" * 12))  # `FeasibleOnly` varies its own children under a parent's number.
     for seed in range(50):
-        child = change(space, [reborn], rng(seed)).candidate
-        assert twin(space, child, reborn.candidate) is None
+        child = change([namesake], rng(seed)).candidate
+        assert twin(space, child, namesake.candidate) is None
 
 
 # --- the tabu list ---
 
 
-class Cycle(pg.Object):
-    """Proposes the points in turn: one further every time that it is asked, if it heeds the random numbers."""
+class Asked(Passing):
+    """Proposes what a function of the trial's number and the random numbers says; counts how often it is asked."""
 
-    heeds: bool = True
-
-    def setup(self, space, objectives, stages=1):
-        self._asked = 0
+    def __init__(self, inner, candidate):
+        super().__init__(inner)
+        self.candidate, self.asked = candidate, 0
 
     def propose(self, number, rng):
-        self._asked += 1
-        return Proposal((int(rng.integers(16)) if self.heeds else number % 16, 0), operator="cycle")
+        self.asked += 1
+        return Proposal(self.candidate(number, rng))
 
-    def feedback(self, trial):
-        pass
 
-    def snapshot(self):
-        return {}
-
-    def restore(self, snapshot, trial):
-        pass
+def asked(candidate):
+    return Runs(lambda *told: Asked(RandomSearch().start(*told), candidate))
 
 
 def tabu(algorithm, limit=2, tries=20, space: Any = POINTS) -> Any:
-    made = Tabu(algorithm, limit=limit, tries=tries)
-    made.setup(space, LOSS)
-    return made
+    return Tabu(algorithm, limit=limit, tries=tries).start(space, LOSS)
 
 
 def finished(number, candidate, static="", key="", status=Status.OK):
@@ -269,7 +266,8 @@ def test_twins_count_together():
     """Section 3, tabulist, by hashes: a static key belongs to the behaviour that feedback showed."""
     space = BitStrings(size=4, dead=0)
     one, other, new = (bits(text) for text in ("1000", "0100", "0010"))
-    algorithm = tabu(_Among(candidates=[one, other, new]), limit=2, tries=1_000, space=space)
+    among = asked(lambda number, random: (one, other, new)[int(random.integers(3))])
+    algorithm = tabu(among, limit=2, tries=1_000, space=space)
     key = {candidate: static_key(space, candidate).hex() for candidate in (one, other, new)}
 
     def proposed():
@@ -281,23 +279,15 @@ def test_twins_count_together():
     assert proposed() == {new}
 
 
-class _Among(Cycle):
-    """Proposes any of its candidates."""
-
-    candidates: list = []  # noqa: RUF012
-
-    def propose(self, number, rng):
-        return Proposal(self.sym_init_args.candidates[int(rng.integers(len(self.candidates)))])
-
-
 @pytest.mark.parametrize("heeds", [False, True])
 def test_an_algorithm_that_insists(heeds):
     """Section 3, tabulist: it is asked again so often, with random numbers that move on; then it gets its way."""
-    algorithm = tabu(Cycle(heeds), limit=1, tries=7)
+    inner = asked(lambda number, random: (int(random.integers(16)) if heeds else number % 16, 0))
+    algorithm = tabu(inner, limit=1, tries=7)
     for point in range(16):
         algorithm.feedback(finished(point, (point, 0)))
     last = algorithm.propose(5, rng(2))
-    assert algorithm._inner._asked == 8
+    assert inner.started[0].asked == 8
     random = rng(2)
     assert last.candidate[0] == ([int(random.integers(16)) for _ in range(8)][-1] if heeds else 5)
 
@@ -355,14 +345,14 @@ def search(folder, algorithm, trials):
 def explored(algorithm, seed):
     """How many of 300 trials each of 4,096 behaviours got in a search."""
     space = equal(12)
-    algorithm.setup(space, LOSS)
+    running = algorithm.start(space, LOSS)
     seen: Counter = Counter()
     for number in range(300):
-        candidate = algorithm.propose(number, rng(seed, number)).candidate
+        candidate = running.propose(number, rng(seed, number)).candidate
         key = static_key(space, candidate).hex()
         seen[key] += 1
         metrics = {"loss": -float(candidate.count(3))}
-        algorithm.feedback(Trial(number, Proposal(candidate), Status.OK, metrics=metrics, keys=Keys(key, key)))
+        running.feedback(Trial(number, Proposal(candidate), Status.OK, metrics=metrics, keys=Keys(key, key)))
     return seen
 
 

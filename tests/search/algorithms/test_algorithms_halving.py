@@ -70,8 +70,7 @@ def test_halving_never_promotes_failures():
 def test_halving_by_another_metric():
     """evaluators/protocol.py: an early stage need not know the metric of the objective."""
     for metric, expected in ((None, set()), ("short_loss", {2, 5})):
-        algorithm = SuccessiveHalving(6, 3, metric)
-        algorithm.setup(SPACE, LOSS, 2)
+        algorithm = SuccessiveHalving(6, 3, metric).start(SPACE, LOSS, 2)
         for number, short in enumerate([5.0, 4.0, 1.0, 6.0, 3.0, 2.0]):
             metrics = {"short_loss": short}
             trial = Trial(number, Proposal((number, 0)), Status.PARTIAL, "as asked", metrics, stages=(metrics,))
@@ -83,4 +82,4 @@ def test_halving_by_another_metric():
 def test_halving_needs_enough_candidates():
     """arXiv 1810.05934: n is at least η^(stages - 1)."""
     with pytest.raises(ValueError, match="n is 8; with 3 stages and eta 3 it must be 9 or more"):
-        SuccessiveHalving(8, 3).setup(SPACE, LOSS, 3)
+        SuccessiveHalving(8, 3).start(SPACE, LOSS, 3)

@@ -10,6 +10,7 @@ from isozyme.evaluators.protocol import Status
 from isozyme.search import NSGA2, AtLeast, AtMost, Crossover, Minimize, Proposal, Trial
 from isozyme.search.algorithms.dominance import crowding, dominates, ranks, survivors
 from isozyme.search.exam.toy_search import OBJECTIVES, SPACE, record
+from isozyme.tests.toys import Runs
 
 TWO = (Minimize("first", 1.1), Minimize("second", 1.1))
 
@@ -138,15 +139,16 @@ def zdt1(vector):
 
 
 def our_front(seed, size, trials):
-    algorithm = NSGA2(size, variation=Crossover(0.9))
     space: Any = Box()  # Only what NSGA-II asks for.
-    algorithm.setup(space, TWO)
+    algorithm = NSGA2(size, variation=Crossover(0.9)).start(space, TWO)
+    costs = {}
     for number in range(trials):
         proposal = algorithm.propose(number, np.random.default_rng([seed, number]))
         first, second = zdt1(proposal.candidate)
+        costs[number] = first, second
         metrics = {"first": first, "second": second}
         algorithm.feedback(Trial(number, proposal, Status.OK, metrics=metrics))
-    return np.array([point.costs for point in algorithm._population])
+    return np.array([costs[number] for number, _, _ in algorithm.snapshot()["population"]])
 
 
 def pymoo_front(seed, size, trials):
@@ -179,7 +181,7 @@ def test_final_hypervolume_agrees_with_pymoo():
 
 
 def told(algorithm, rows):
-    """An algorithm that has been fed trials given as (status, metrics)."""
+    """Numbers of the population of a run that has been fed trials given as (status, metrics)."""
     for number, (status, metrics) in enumerate(rows):
         algorithm.feedback(Trial(number, Proposal((number % 16, 0)), status, metrics=metrics))
     return {number for number, _, _ in algorithm.snapshot()["population"]}
@@ -190,9 +192,7 @@ def two(first, second, **more):
 
 
 def nsga2(size, **members):
-    algorithm = NSGA2(size, **members)
-    algorithm.setup(SPACE, TWO)
-    return algorithm
+    return NSGA2(size, **members).start(SPACE, TWO)
 
 
 def test_selection_whenever_n_more_are_back():
@@ -256,15 +256,19 @@ def test_twins_do_not_fill_the_population():
     assert told(nsga2(4), rows) == {0, 4, 5, 6}
 
 
+def costs_in(trial):
+    return tuple(objective.cost(trial.metrics) for objective in OBJECTIVES)
+
+
 def test_it_finds_the_front():
     """Deb et al., section IV, on 16 points: the final population holds all of the front that can be had."""
-    algorithm = NSGA2(16)
-    record(algorithm, 400, lag=8, shuffled=True)
-    found = {point.costs for point in algorithm._population}
+    algorithm = Runs(NSGA2(16).start)
+    costs_of = {t.number: costs_in(t) for t in record(algorithm, 400, lag=8, shuffled=True) if isinstance(t, Trial)}
+    found = {costs_of[number] for number, _, _ in algorithm.started[0].snapshot()["population"]}
     everything = {}
     for trial in record(NSGA2(400), 400):
         if isinstance(trial, Trial):
-            everything[trial.candidate[0]] = [objective.cost(trial.metrics) for objective in OBJECTIVES]
+            everything[trial.candidate[0]] = costs_in(trial)
     costs = np.array(list(everything.values()))
     assert len(costs) == 16
     front = {tuple(point) for point in costs[moocore.is_nondominated(costs)].tolist()}

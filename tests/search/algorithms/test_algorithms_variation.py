@@ -36,9 +36,10 @@ def test_named_operators_draw_as_mutate_does(longest):
     """lion.md, section 4: insert, delete, modify, each equally likely; the same seed gives the child it always gave."""
     space = OptimizerPrograms(max_statements=longest)
     operators: Counter[str] = Counter()
+    mutation = Mutation().start(space)
     program = NAMED["adamw"]
     for seed in range(300):
-        proposal = Mutation()(space, [Member(0.0, 5, program)], rng(seed))
+        proposal = mutation([Member(0.0, 5, program)], rng(seed))
         assert proposal.candidate == space.mutate(program, rng(seed)) == old_mutation(program, rng(seed), longest)
         assert proposal.parents == (5,)
         operators[proposal.operator] += 1
@@ -48,16 +49,16 @@ def test_named_operators_draw_as_mutate_does(longest):
 
 def test_operators_are_equally_likely():
     """lion.md, section 4: each operator is drawn equally often, and drawn again where it does not apply."""
-    draws, mutation = 3_000, Mutation()
-    seen = Counter(mutation(SPACE, [Member(0.0, 0, (3, 0))], rng(seed)).operator for seed in range(draws))
+    draws, mutation = 3_000, Mutation().start(SPACE)
+    seen = Counter(mutation([Member(0.0, 0, (3, 0))], rng(seed)).operator for seed in range(draws))
     assert sum((seen[name] - draws / 3) ** 2 / (draws / 3) for name in SPACE.operators) < 13.82  # 99.9 %
-    assert "double" not in {mutation(SPACE, [Member(0.0, 0, (9, 0))], rng(seed)).operator for seed in range(100)}
+    assert "double" not in {mutation([Member(0.0, 0, (9, 0))], rng(seed)).operator for seed in range(100)}
 
 
 def test_a_space_without_named_operators():
     """spaces/protocol.py: operators are optional."""
     space = BitStrings()
-    proposal = Mutation()(space, [Member(0.0, 7, (0,) * 12)], rng(1))
+    proposal = Mutation().start(space)([Member(0.0, 7, (0,) * 12)], rng(1))
     assert proposal == Proposal(space.mutate((0,) * 12, rng(1)), (7,), "mutate")
 
 
@@ -70,18 +71,19 @@ def test_no_operator_applies():
             return {"never": lambda candidate, random: None}
 
     with pytest.raises(ValueError, match="none of never applied to"):
-        Mutation()(Deadlock(), [Member(0.0, 0, (3, 0))], rng(0))
+        Mutation().start(Deadlock())([Member(0.0, 0, (3, 0))], rng(0))
 
 
 def test_crossover():
     """regularized_evolution.md, section 7: beyond mutation, where a space can cross."""
     parents = [Member(0.0, 4, (0, 0)), Member(0.0, 9, (15, 1))]
-    count, crossover, copies = 1_000, Crossover(0.75), Crossover(1.0, Mutation(identity=1.0))
-    made = [crossover(SPACE, parents, rng(seed)) for seed in range(count)]
+    crossover, copies = (made.start(SPACE) for made in (Crossover(0.75), Crossover(1.0, Mutation(identity=1.0))))
+    count = 1_000
+    made = [crossover(parents, rng(seed)) for seed in range(count)]
     crossed = [proposal for proposal in made if proposal.operator.startswith("cross+")]
     assert abs(len(crossed) / count - 0.75) < 4 * math.sqrt(0.75 * 0.25 / count)
     assert {proposal.parents for proposal in crossed} == {(4, 9)}
     assert {proposal.parents for proposal in made if proposal not in crossed} == {(4,)}
-    points = Counter(copies(SPACE, parents, rng(seed)).candidate[0] for seed in range(count))
+    points = Counter(copies(parents, rng(seed)).candidate[0] for seed in range(count))
     assert set(points) == set(range(16))  # Each bit from either parent.
-    assert Crossover(1.0)(BitStrings(), [Member(0.0, 4, (0,) * 12)] * 2, rng(0)).operator == "mutate"
+    assert Crossover(1.0).start(BitStrings())([Member(0.0, 4, (0,) * 12)] * 2, rng(0)).operator == "mutate"

@@ -34,12 +34,13 @@ def rng(*seed):
 
 def test_uniform_over_feasible_neighbours():
     """Where to go beyond: feasible-only mutation; each feasible neighbour is as likely as any other."""
-    parent, count, vary = (3, 10, 2), 20_000, FeasibleOnly(limit=Limit(COUNT, LIMIT))
+    parent, count = (3, 10, 2), 20_000
+    vary = FeasibleOnly(limit=Limit(COUNT, LIMIT)).start(NETWORKS)
     neighbours = [parent[:i] + (j,) + parent[i + 1 :] for i in range(3) for j in range(20) if j != parent[i]]
     feasible = [one for one in neighbours if COUNT(one) <= LIMIT]
     assert len(feasible) < len(neighbours)
     random = rng(0)
-    made = [vary(NETWORKS, [Member(0.0, 7, parent)], random) for _ in range(count)]
+    made = [vary([Member(0.0, 7, parent)], random) for _ in range(count)]
     assert {(proposal.parents, proposal.operator) for proposal in made} == {((7,), "mutate")}
     found = Counter(proposal.candidate for proposal in made)
     assert set(found) == set(feasible)
@@ -48,28 +49,29 @@ def test_uniform_over_feasible_neighbours():
 
 def test_infeasible_parents():
     """Design: from a parent beyond the limit the way goes down, until it is feasible."""
-    vary = FeasibleOnly(Mutation(), Limit(COUNT, LIMIT))
+    vary = FeasibleOnly(Mutation(), Limit(COUNT, LIMIT)).start(NETWORKS)
     for seed in range(100):
-        child = vary(NETWORKS, [Member(0.0, 3, (19, 19, 19))], rng(seed))
+        child = vary([Member(0.0, 3, (19, 19, 19))], rng(seed))
         assert COUNT(child.candidate) <= LIMIT
         assert child.parents == (3,)
     with pytest.raises(ValueError, match=r"no child of 1,000 costs at most 8000; the cheapest costs 8377"):
-        FeasibleOnly(Mutation(), Limit(COUNT, 8_000.0))(NETWORKS, [Member(0.0, 3, (19, 19, 19))], rng(0))
+        FeasibleOnly(Mutation(), Limit(COUNT, 8_000.0)).start(NETWORKS)([Member(0.0, 3, (19, 19, 19))], rng(0))
 
 
 def test_alone_within_the_limit():
     """Design: where no neighbour is feasible, the parent is proposed again, which costs no evaluation."""
-    child = FeasibleOnly(Mutation(), Limit(TOY_COUNT, 15.0))(TOY, [Member(0.0, 5, (0, 0))], rng(0))
+    child = FeasibleOnly(Mutation(), Limit(TOY_COUNT, 15.0)).start(TOY)([Member(0.0, 5, (0, 0))], rng(0))
     assert (child.candidate, child.parents, child.operator) == ((0, 0), (5,), "identity")
 
 
 def test_crossover():
     """Design: any variation, with its lineage; two feasible parents have infeasible children."""
     parents = [Member(0.0, 1, (2, 0)), Member(0.0, 2, (0, 2))]
-    free, vary = Crossover(1.0, Mutation()), FeasibleOnly(Crossover(1.0, Mutation()), Limit(TOY_COUNT, 25.0))
+    crossover = Crossover(1.0, Mutation())
+    free, vary = crossover.start(TOY), FeasibleOnly(crossover, Limit(TOY_COUNT, 25.0)).start(TOY)
     assert vary.parents == 2
-    assert any(TOY_COUNT(free(TOY, parents, rng(seed)).candidate) > 25 for seed in range(50))
-    made = [vary(TOY, parents, rng(seed)) for seed in range(50)]
+    assert any(TOY_COUNT(free(parents, rng(seed)).candidate) > 25 for seed in range(50))
+    made = [vary(parents, rng(seed)) for seed in range(50)]
     assert all(TOY_COUNT(proposal.candidate) <= 25 and proposal.parents == (1, 2) for proposal in made)
 
 
@@ -93,8 +95,8 @@ def test_feasible_space():
 def test_search_within_the_limit():
     """Fact 10 and section 1: evolution that is never infeasible gets close to the limit, as 32-144-24 does."""
     space: Any = FeasibleSpace(NETWORKS, Limit(COUNT, LIMIT))
-    algorithm = RegularizedEvolution(20, 5, variation=FeasibleOnly(limit=Limit(COUNT, LIMIT)))
-    algorithm.setup(space, [Minimize("loss", 1.0)])
+    variation = FeasibleOnly(limit=Limit(COUNT, LIMIT))
+    algorithm = RegularizedEvolution(20, 5, variation=variation).start(space, [Minimize("loss", 1.0)])
     seen = []
     for number in range(500):
         proposal = algorithm.propose(number, rng(2, number))

@@ -13,16 +13,14 @@ from isozyme.search import Controller, Journal, Mutation, Proposal, RegularizedE
 from isozyme.search.exam.toy_search import PointsEvaluator, record
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.objectives import Maximize
-from isozyme.tests.toys import OBJECTIVES, BitEvaluator, BitStrings, UniqueBitStrings, trace
+from isozyme.tests.toys import OBJECTIVES, BitEvaluator, BitStrings, Runs, UniqueBitStrings, trace
 
 GOLDEN = Path(__file__).parent / "golden" / "regularized_evolution.json"
 FITNESS = (Maximize(metric="fitness", reference=0.0),)
 
 
 def evolution(population_size, tournament_size, space=None, **members):
-    algorithm = RegularizedEvolution(population_size, tournament_size, **members)
-    algorithm.setup(space or BitStrings(), FITNESS)
-    return algorithm
+    return RegularizedEvolution(population_size, tournament_size, **members).start(space or BitStrings(), FITNESS)
 
 
 def finished(number, candidate, fitness, parents=()):
@@ -155,8 +153,8 @@ def test_proposals_change_nothing():
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_setup_starts_afresh():
-    """Fact 5: the same seed gives the same history, also from an algorithm used before."""
+def test_runs_start_afresh():
+    """Fact 5: the same seed gives the same history, also from settings used before."""
     used = RegularizedEvolution(population_size=8, tournament_size=3)
     assert golden_search(used) == golden_search(used)
 
@@ -164,11 +162,11 @@ def test_setup_starts_afresh():
 def test_births_and_deaths_do_not_depend_on_the_workers():
     """Fact 5: with k workers in any order the same number of births and deaths, and P members after the drain."""
     for workers in (1, 3, 16):
-        algorithm = RegularizedEvolution(population_size=12, tournament_size=3)
+        algorithm = Runs(RegularizedEvolution(population_size=12, tournament_size=3).start)
         events = record(algorithm, 100, PointsEvaluator(1), lag=workers, shuffled=workers > 1)
         fed = [event.number for event in events if isinstance(event, Trial)]
         assert sorted(fed) == list(range(100))
-        assert algorithm.snapshot()["population"] == fed[-12:]
+        assert algorithm.started[0].snapshot()["population"] == fed[-12:]
 
 
 def test_warm_start_costs_one_evaluation(tmp_path):
@@ -218,14 +216,14 @@ def golden_search(algorithm):
     """Forty trials by ask and tell, without a controller."""
     space, evaluator = BitStrings(), BitEvaluator(trouble={(4, 4): "diverge"})
     evaluator.setup(space, 5)
-    algorithm.setup(space, OBJECTIVES)
+    running = algorithm.start(space, OBJECTIVES)
     rows = []
     for number in range(40):
-        proposal = algorithm.propose(number, np.random.default_rng([11, number]))
+        proposal = running.propose(number, np.random.default_rng([11, number]))
         short, full = evaluator.evaluate([Job(proposal.candidate, stage=stage) for stage in range(2)])
         metrics = {**full.metrics, **short.metrics, **space.form(proposal.candidate)}
         trial = Trial(number, proposal, full.status, full.reason, metrics)
-        algorithm.feedback(trial)
+        running.feedback(trial)
         rows.append(trace(trial))
     return rows
 

@@ -22,6 +22,7 @@ from isozyme.search import (
 from isozyme.search.controller import behaviours as memory
 from isozyme.search.controller import controller as controller_module
 from isozyme.search.controller import snapshots
+from isozyme.search.controller.hurdles import RunningHurdle
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
 from isozyme.search.protocol import Exhausted
@@ -37,6 +38,8 @@ from isozyme.tests.toys import (
     TROUBLE,
     BitEvaluator,
     BitStrings,
+    Passing,
+    Runs,
     Scripted,
     UniqueBitStrings,
     trace,
@@ -116,38 +119,44 @@ def test_a_seed_gives_one_trajectory(whole, tmp_path):
         assert [t.candidate for t in search.trials] != [t.candidate for t in whole]
 
 
-class Spy(RegularizedEvolution):
-    """Regularized evolution that notes what it was told before each proposal."""
+class Spy(Passing):
+    """Notes what a run was told before each proposal."""
 
-    def setup(self, space, objectives, stages=1):
-        super().setup(space, objectives, stages)
-        self._told, self._seen = [], {}
+    def __init__(self, inner):
+        super().__init__(inner)
+        self.told, self.seen = [], {}
 
     def propose(self, number, rng):
-        self._seen[number] = list(self._told)
+        self.seen[number] = list(self.told)
         return super().propose(number, rng)
 
     def feedback(self, trial):
         super().feedback(trial)
-        self._told.append(trial.number)
+        self.told.append(trial.number)
+
+
+def watched(population_size, tournament_size):
+    """Regularized evolution with a spy in each of its runs."""
+    return Runs(lambda *told: Spy(RegularizedEvolution(population_size, tournament_size).start(*told)))
 
 
 @pytest.mark.parametrize("lag", [1, 2, 7, 100])
 def test_a_proposal_sees_the_trials_up_to_its_lag(lag, tmp_path):
     """Design, section 3.4: proposal i sees exactly the results of trials up to i - lag."""
-    spy = Spy(population_size=5, tournament_size=2)
-    with Search(tmp_path, algorithm=spy, lag=lag) as search:
+    algorithm = watched(5, 2)
+    with Search(tmp_path, algorithm=algorithm, lag=lag) as search:
         search.run(30)
-    assert spy._seen == {i: list(range(i - lag + 1)) for i in range(30)}
-    assert spy._told == list(range(30))
+    (spy,) = algorithm.started
+    assert spy.seen == {i: list(range(i - lag + 1)) for i in range(30)}
+    assert spy.told == list(range(30))
 
 
 def test_a_proposal_sees_as_much_after_a_restart(whole, tmp_path):
-    spy = Spy(population_size=10, tournament_size=3)
+    algorithm = watched(10, 3)
     folder = cut(tmp_path, [trial for trial in whole if trial.number < 30])
-    with Search(folder, algorithm=spy, hurdle=hurdle()) as search:
+    with Search(folder, algorithm=algorithm, hurdle=hurdle()) as search:
         search.run()
-    assert spy._seen == {i: list(range(i - LAG + 1)) for i in range(30, TRIALS)}
+    assert algorithm.started[0].seen == {i: list(range(i - LAG + 1)) for i in range(30, TRIALS)}
 
 
 @pytest.mark.parametrize("lag", [1, 1000])
@@ -388,15 +397,18 @@ def test_hurdles_see_the_trials_up_to_the_lag(whole):
 class Rising(QuantileHurdle):
     """Stops everything at first, and lets everything pass from the third trial on."""
 
-    def setup(self, objectives, stages):
-        super().setup(objectives, stages)
-        self._told = 0
+    def start(self, objectives, stages):
+        return RunningRising(self.cost(objectives), stages, self.quantile, self.window, self.warmup)
+
+
+class RunningRising(RunningHurdle):
+    told = 0
 
     def feedback(self, trial):
-        self._told += 1
+        self.told += 1
 
     def thresholds(self):
-        return (-1e9 if self._told < 2 else None,)
+        return (-1e9 if self.told < 2 else None,)
 
 
 def test_a_twin_goes_on_where_its_owner_was_stopped(tmp_path):
@@ -441,7 +453,7 @@ class Partly(Scripted):
     """Asks for the first stage only, then for all of them."""
 
     def propose(self, number, rng):
-        return super().propose(number, rng) if number else Proposal(self._candidates[0], stages=1)
+        return super().propose(number, rng) if number else Proposal(self.candidates[0], stages=1)
 
 
 def test_an_algorithm_may_ask_for_a_part(tmp_path):
@@ -509,7 +521,7 @@ class Finite(Scripted):
     """Ends after its last candidate."""
 
     def propose(self, number, rng):
-        if number >= len(self._candidates):
+        if number >= len(self.candidates):
             raise Exhausted
         return super().propose(number, rng)
 
@@ -569,11 +581,10 @@ def test_resume_from_a_snapshot(k, every, whole, tmp_path, monkeypatch):
         search.run(k)
         taken = [fed for fed, _ in search.journal.snapshots()]
     assert taken == sorted(range(every, k + 1, every), reverse=True)[:3]
-    fed = []
-    algorithm = Counting(population_size=10, tournament_size=3)
+    algorithm = watched(10, 3)
     with Search(tmp_path, algorithm=algorithm, hurdle=hurdle()) as search:
         progress = search.run()
-        fed = algorithm._told
+        fed = len(algorithm.started[0].told)
         assert search.traces == [trace(trial) for trial in whole]
     usable = [number for number in taken if number + LAG - 1 <= k]
     assert fed == TRIALS - max(usable, default=0)
@@ -582,18 +593,6 @@ def test_resume_from_a_snapshot(k, every, whole, tmp_path, monkeypatch):
     for name in ("trials", "unique", "hits", "statuses", "reasons", "best", "leaders"):
         assert _timeless(getattr(progress, name)) == _timeless(getattr(undisturbed, name))
     assert _timeless(progress.archive.trials) == _timeless(undisturbed.archive.trials)
-
-
-class Counting(RegularizedEvolution):
-    """Regularized evolution that counts what it is told."""
-
-    def setup(self, space, objectives, stages=1):
-        super().setup(space, objectives, stages)
-        self._told = 0
-
-    def feedback(self, trial):
-        self._told += 1
-        super().feedback(trial)
 
 
 def _timeless(value):

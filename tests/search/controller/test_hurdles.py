@@ -19,9 +19,7 @@ def finished(number, costs, taken=0, status=Status.OK):
 
 
 def hurdle(stages=2, objectives=LOSS, **members):
-    made = QuantileHurdle(**members)
-    made.setup(objectives, stages)
-    return made
+    return QuantileHurdle(**members).start(objectives, stages)
 
 
 def test_all_pass_until_warmed_up():
@@ -82,20 +80,22 @@ def test_direction_is_that_of_the_objective():
     """primer.md, section 3: what is compared has one direction, less is better unless it is an objective."""
     accuracy = (Minimize("loss", 1.0), Maximize("accuracy", 0.0))
     made = hurdle(objectives=accuracy, metric="accuracy", warmup=1, quantile=0.0)
-    assert made.cost({"accuracy": 0.75}) == -0.75
-    assert hurdle(objectives=accuracy).cost({"short_loss": 0.75}) == 0.75
-    assert made.cost({}) == math.inf
+    assert QuantileHurdle("accuracy").cost(accuracy)({"accuracy": 0.75}) == -0.75
+    assert QuantileHurdle().cost(accuracy)({"short_loss": 0.75}) == 0.75
+    assert QuantileHurdle("accuracy").cost(accuracy)({}) == math.inf
     for number, value in enumerate([0.5, 0.9, 0.7]):
         made.feedback(Trial(number, Proposal(number), Status.OK, stages=({"accuracy": value},)))
     assert made.thresholds() == (-0.9,)
 
 
-def test_setup_starts_afresh():
-    """primer.md, fact 13: the same run gives the same thresholds, also from a hurdle used before."""
-    made = hurdle(warmup=1)
-    made.feedback(finished(0, [1.0]))
-    made.setup(LOSS, 2)
-    assert made.thresholds() == (None,)
+def test_runs_are_apart():
+    """primer.md, fact 13: the same run gives the same thresholds, also from settings used before."""
+    settings = QuantileHurdle(warmup=1)
+    one, other = (settings.start(LOSS, 2) for _ in range(2))
+    one.feedback(finished(0, [1.0]))
+    assert one.thresholds() == (1.0,)
+    assert other.thresholds() == settings.start(LOSS, 2).thresholds() == (None,)
+    assert settings == QuantileHurdle(warmup=1)
 
 
 def test_snapshots():

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyglove as pg
 import pytest
 
 from isozyme.evaluators.protocol import Status
@@ -19,6 +20,7 @@ from isozyme.search import (
     SuccessiveHalving,
     examine,
 )
+from isozyme.tests.toys import Runs
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -43,9 +45,9 @@ def test_parts_combine(name):
 
 
 class Climber:
-    """A sound algorithm to be spoilt: mutates the best trial so far."""
+    """A sound run to be spoilt: mutates the best trial so far."""
 
-    def setup(self, space, objectives, stages=1):
+    def __init__(self, space, objectives, stages):
         self.space, self.objective, self.stages, self.best = space, objectives[0], stages, None
 
     def propose(self, number, rng):
@@ -81,13 +83,6 @@ class Counting(Climber):
     def propose(self, number, rng):
         self.asked += 1
         return super().propose(number, rng) if self.asked % 5 else Proposal(self.space.random(rng))
-
-
-class Stale(Climber):
-    best = None
-
-    def setup(self, space, objectives, stages=1):
-        self.space, self.objective, self.stages = space, objectives[0], stages
 
 
 class Invalid(Climber):
@@ -135,10 +130,6 @@ class Fragile(Climber):
 class Orderly(Climber):
     fed = -1
 
-    def setup(self, space, objectives, stages=1):
-        super().setup(space, objectives, stages)
-        self.fed = -1
-
     def feedback(self, trial):
         assert trial.number == self.fed + 1, "out of order"
         self.fed += 1
@@ -179,8 +170,8 @@ class Touched(Climber):
 
 
 class Hoarder(Climber):
-    def setup(self, space, objectives, stages=1):
-        super().setup(space, objectives, stages)
+    def __init__(self, space, objectives, stages):
+        super().__init__(space, objectives, stages)
         self.numbers = []
 
     def feedback(self, trial):
@@ -197,7 +188,7 @@ class Hoarder(Climber):
 
 def test_the_sound_one_passes():
     """What the bad ones are made of is not what they are caught for."""
-    assert examine(Climber) == []
+    assert examine(lambda: Runs(Climber)) == []
 
 
 @pytest.mark.parametrize(
@@ -205,7 +196,6 @@ def test_the_sound_one_passes():
     [
         (Unrepeatable, "the same seed and feedback lead to another proposal"),
         (Counting, "another proposal after being asked more often"),
-        (Stale, "setup does not forget"),
         (Invalid, "proposes an invalid candidate, (16, 0) is outside"),
         (Bare, "is not a Proposal"),
         (Hasty, "not all of which have finished"),
@@ -225,6 +215,63 @@ def test_the_sound_one_passes():
 )
 def test_bad_algorithms_are_caught(bad, finding):
     """habits.md, 6: one exam, which fails what it should."""
+    found = examine(lambda: Runs(bad))
+    assert any(finding in one for one in found), found
+
+
+class Selfsame(Climber):
+    """Settings and their only run in one."""
+
+    def __init__(self):
+        pass
+
+    def start(self, space, objectives, stages=1):
+        super().__init__(space, objectives, stages)
+        return self
+
+
+class Tally(pg.Object):
+    """Settings that count the runs of a class, by which others start."""
+
+    started: int = 0
+
+    def start(self, space, objectives, stages=1):
+        self.rebind(started=self.started + 1)
+        return Climber(space, objectives, stages)
+
+
+class Trail(Climber):
+    """Starts from the best that any run of the same settings has found."""
+
+    def __init__(self, found, *told):
+        super().__init__(*told)
+        self.found, self.best = found, min(found, key=self.cost, default=None)
+
+    def feedback(self, trial):
+        super().feedback(trial)
+        self.found.append(trial)
+
+
+class Remembering:
+    """Settings that tell each run of the runs before."""
+
+    def __init__(self):
+        self.found = []
+
+    def start(self, space, objectives, stages=1):
+        return Trail(self.found, space, objectives, stages)
+
+
+@pytest.mark.parametrize(
+    ("bad", "finding"),
+    [
+        (Selfsame, "another proposal while another run of the same settings goes on"),
+        (Remembering, "another proposal while another run of the same settings goes on"),
+        (Tally, "a run changes the settings that it was started from"),
+    ],
+)
+def test_bad_settings_are_caught(bad, finding):
+    """search/protocol.py: no run changes the settings or knows of another run."""
     found = examine(bad)
     assert any(finding in one for one in found), found
 
@@ -236,4 +283,4 @@ def test_snapshots_are_optional():
         def snapshot(self):
             return None
 
-    assert examine(Plain) == []
+    assert examine(lambda: Runs(Plain)) == []

@@ -8,6 +8,7 @@ import pytest
 from isozyme.evaluators.protocol import Status
 from isozyme.search import Proposal, RandomSearch, Trial
 from isozyme.search.exam.toy_search import OPTIMUM, SPACE, PointsEvaluator, record
+from isozyme.tests.toys import Passing, Runs
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3])
@@ -31,11 +32,12 @@ def test_the_rehearsal_pays_for_each_behaviour_once(stages):
 def test_the_rehearsal_takes_a_twin_further():
     """evaluators/protocol.py, Job: stages are asked for one at a time, and cached apart."""
 
-    class Climbing(RandomSearch):
+    class Climbing(Passing):
         def propose(self, number, rng):
             return Proposal((5, 0), stages=(1, 3, 2, None)[number])
 
-    events = record(Climbing(), 4, PointsEvaluator(3), lag=1)
+    algorithm = Runs(lambda *told: Climbing(RandomSearch().start(*told)))
+    events = record(algorithm, 4, PointsEvaluator(3), lag=1)
     trials = [event for event in events if isinstance(event, Trial)]
     assert [(t.status, t.taken, len(t.stages), t.effort.attempts) for t in trials] == [
         (Status.PARTIAL, 0, 1, 1),

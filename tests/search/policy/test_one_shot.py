@@ -7,9 +7,8 @@ import pyglove as pg
 import pytest
 
 from isozyme.search import JournalError, Maximize, OneShot
-from isozyme.search.algorithms.one_shot import FILE
+from isozyme.search.algorithms.one_shot import FILE, LearnedPolicy
 from isozyme.search.policy.feasible_share import FeasibleShare
-from isozyme.search.policy.policy import policy_over
 from isozyme.search.policy.rewards import Shaped
 from isozyme.spaces.costs import ParameterCount
 from isozyme.spaces.limits import Limit
@@ -70,13 +69,14 @@ def state_of(folder):
 @pytest.mark.parametrize("share", [FeasibleShare(exact=True), FeasibleShare(samples=5)])
 def test_it_finds_the_best_feasible_network(share, tmp_path):
     """tabnas.md, fact 9: a learning rate of 0.02 and 2,500 steps find 4-2; by rejection or exactly."""
-    algorithm, seen = made(feasible_share=share), []
-    algorithm.learn(SPACE, 1, tmp_path, lambda step, values: seen.append((step, values)))
+    seen = []
+    settings = made(feasible_share=share)
+    learned = settings.learn(SPACE, 1, tmp_path, lambda step, values: seen.append((step, values)))
     assert [step for step, _ in seen] == list(range(250, 2_501, 250))
     assert all(values["trained"] == 1.0 for _, values in seen) == share.exact
     assert all(values["cost"] <= LIMIT for _, values in seen)
     assert seen[-1][1]["entropy"] < seen[0][1]["entropy"] == pytest.approx(2 * np.log(3))  # The warm-up ends at 625.
-    algorithm.setup(SPACE, OBJECTIVES)
+    algorithm = learned.start(SPACE, OBJECTIVES)
     rng = np.random.default_rng(0)
     assert algorithm.propose(0, rng).candidate == BEST
     drawn = [algorithm.propose(number, rng).candidate for number in range(1, 50)]
@@ -85,18 +85,14 @@ def test_it_finds_the_best_feasible_network(share, tmp_path):
 
 def test_a_shaped_reward_does_not(tmp_path):
     """tabnas.md, section 6: under the absolute reward at -2 a factorised policy ends at 3-3."""
-    algorithm = made(limit=None, shaped=Shaped("absolute", COUNT, LIMIT, -2.0))
-    algorithm.learn(SPACE, 1, tmp_path)
-    algorithm.setup(SPACE, OBJECTIVES)
+    learned = made(limit=None, shaped=Shaped("absolute", COUNT, LIMIT, -2.0)).learn(SPACE, 1, tmp_path)
+    algorithm = learned.start(SPACE, OBJECTIVES)
     assert algorithm.propose(0, np.random.default_rng(0)).candidate == (1, 1)
 
 
 def test_one_executable_whatever_is_drawn(tmp_path):
     """Nothing is compiled again when the sample changes, nor for a last chunk of another length."""
-    from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
-
-    supernet = Tabulated()
-    learner = OneShotLearner(policy_over(SPACE), supernet, made()._limits(), Settings(0.02, 0.9, 100, 10), 0)
+    learner = made(100, warm_up=0.1).learner(SPACE, 0)
     state = learner.start()
     for steps in (30, 1, 69):
         state, _ = learner.run(state, steps)
@@ -106,10 +102,7 @@ def test_one_executable_whatever_is_drawn(tmp_path):
 
 def test_an_infeasible_draw_changes_nothing(tmp_path):
     """tabnas.md, fact 11: weights, baseline and logits are bit-identical."""
-    from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
-
-    limits = made(feasible_share=FeasibleShare(samples=5))._limits()
-    learner = OneShotLearner(policy_over(SPACE), Tabulated(), limits, Settings(0.02, 0.9, 200, 0), 3)
+    learner = made(200, warm_up=0.0, feasible_share=FeasibleShare(samples=5)).learner(SPACE, 3)
     state, skipped = learner.start(), 0
     for _ in range(60):
         before = jax.tree.leaves(state._replace(step=jnp.zeros(())))
@@ -160,9 +153,8 @@ def test_checkpoints_that_do_not_fit(tmp_path):
     assert (tmp_path / FILE).read_bytes() == content[:-100]
 
 
-def test_without_a_search_all_candidates_are_equally_likely():
-    algorithm = made(limit=None)
-    algorithm.setup(SPACE, OBJECTIVES)
+def test_a_uniform_policy_draws_all_candidates_equally_often():
+    algorithm = LearnedPolicy([np.zeros(3)] * 2).start(SPACE, OBJECTIVES)
     rng = np.random.default_rng(0)
     drawn = [algorithm.propose(number, rng).candidate for number in range(1, 2_001)]
     counts = np.array([drawn.count(genes) for genes in SPACE.points()])
@@ -173,7 +165,6 @@ def test_without_a_search_all_candidates_are_equally_likely():
 def test_bad_options():
     with pytest.raises(ValueError, match="limit and shaped: a search has one of them"):
         made(shaped=Shaped("absolute", COUNT, LIMIT, -2.0))
-    nothing = made(limit=Limit(COUNT, 3.0))
-    nothing.setup(SPACE, OBJECTIVES)
+    nothing = LearnedPolicy([np.zeros(3)] * 2, Limit(COUNT, 3.0)).start(SPACE, OBJECTIVES)
     with pytest.raises(ValueError, match="limit"):
         nothing.propose(1, np.random.default_rng(0))

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pyglove as pg
 import pytest
@@ -16,7 +18,9 @@ from isozyme.search.exam.toy_search import SPACE as POINTS
 from isozyme.search.exam.toy_search import Points
 from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.mapo import MAPO
+from isozyme.search.policy.policy import policy_over
 from isozyme.search.policy.rewards import CostAware
+from isozyme.search.policy.trial_learner import Settings, learner
 from isozyme.spaces.choices import of_sizes
 from isozyme.spaces.costs import AdditiveCost
 from isozyme.spaces.limits import Limit
@@ -28,6 +32,7 @@ SPACE = TemplateSpace(
         layers=pg.manyof(2, ["conv", "pool", "norm"], distinct=False, sorted=False),
     )
 )
+POLICY = policy_over(SPACE)
 QUALITY = (Maximize("quality", 0.0),)
 BITS = AdditiveCost([[float(point.bit_count()) for point in range(16)], [0.0, 0.0]])
 EXACT = FeasibleShare(exact=True)
@@ -54,15 +59,14 @@ def quality(candidate):
     return (2.0 if kind == (1, 2, 1) else 0.0) + layers.count(0)
 
 
-def search(algorithm, trials, lag=1, evaluate=quality, seed=0):
+def search(running, trials, lag=1, evaluate=quality, seed=0):
     """Asks and tells; returns all trials."""
-    algorithm.setup(SPACE, QUALITY)
     told, waiting = [], []
     for number in range(trials):
         if len(waiting) == lag:
-            algorithm.feedback(waiting[0])
+            running.feedback(waiting[0])
             told.append(waiting.pop(0))
-        proposal = algorithm.propose(number, np.random.default_rng((seed, number)))
+        proposal = running.propose(number, np.random.default_rng((seed, number)))
         assert SPACE.validate(proposal.candidate) is None
         metrics = {"quality": evaluate(proposal.candidate)}
         waiting.append(Trial(number, proposal, Status.OK, metrics=metrics))
@@ -79,7 +83,7 @@ def test_exam_of_variants(name, check):
 @pytest.mark.parametrize("lag", [1, 8])
 def test_it_learns(lag):
     """tunas.md, section 3: the policy comes to draw the best candidate, nested decisions included, at any lag."""
-    trials = search(PolicyGradient(0.05), 600, lag)
+    trials = search(PolicyGradient(0.05).start(SPACE, QUALITY), 600, lag)
     late = [trial.metrics["quality"] for trial in trials[-100:]]
     assert np.mean([trial.metrics["quality"] for trial in trials[:100]]) < 2.0
     assert np.mean(late) > 3.0
@@ -89,21 +93,33 @@ def test_an_entropy_bonus_keeps_it_open():
     """tunas.md, section 3: entropy regularisation; the policy stays broader than without."""
     left = []
     for weight in (0.0, 2.0):
-        algorithm = PolicyGradient(0.05, entropy=weight)
+        algorithm = PolicyGradient(0.05, entropy=weight).start(SPACE, QUALITY)
         search(algorithm, 300)
-        left.append(float(algorithm._policy.entropy(algorithm._state.logits)))
+        left.append(float(POLICY.entropy(logits(algorithm))))
     assert left[1] > left[0] + 1.0
 
 
 def test_warm_up():
     """tunas.md, section 3: at rate 0 the baseline settles while the policy stays as it is."""
-    algorithm = PolicyGradient(0.05, warm_up=20)
-    search(algorithm, 21)
-    logits = np.concatenate(algorithm._state.logits)
-    assert (logits == 0.0).all()
-    assert algorithm._state.average.mean > 0.0
-    search(algorithm, 23)
-    assert np.concatenate(algorithm._state.logits).any()
+    settings = PolicyGradient(0.05, warm_up=20)
+    before, after = (settings.start(SPACE, QUALITY) for _ in range(2))
+    search(before, 21)
+    assert (np.concatenate(logits(before)) == 0.0).all()
+    assert state(before).average.mean > 0.0
+    search(after, 23)
+    assert np.concatenate(logits(after)).any()
+
+
+def state(running):
+    """What a run has learned, as its snapshot tells."""
+    leaves, structure = jax.tree.flatten(learner(POLICY.points, Settings(0.05, 0, 0.95, 0.0)).start())
+    saved = running.snapshot()["state"]
+    assert len(saved) == len(leaves)
+    return jax.tree.unflatten(structure, [np.asarray(one, np.float32) for one in saved])
+
+
+def logits(running):
+    return [jnp.asarray(row) for row in state(running).logits]
 
 
 def told(number, candidate, value, proposal=None, status=Status.OK):
@@ -115,26 +131,26 @@ def test_without_lag_the_weight_is_one():
     that was more probable then counts less."""
     moved = {}
     for name, log_p in (("own", None), ("impossible", -1_000.0), ("certain", 0.0)):
-        algorithm = PolicyGradient(0.05)
-        algorithm.setup(SPACE, QUALITY)
+        algorithm = PolicyGradient(0.05).start(SPACE, QUALITY)
         for number, value in enumerate((1.0, 3.0)):
             proposal = algorithm.propose(number, np.random.default_rng(number))
             note = proposal.note if log_p is None else f"{log_p} 1"
             algorithm.feedback(Trial(number, replace(proposal, note=note), Status.OK, metrics={"quality": value}))
-        moved[name] = np.concatenate([np.ravel(leaf) for leaf in algorithm._state.optimizer[0].mu])
+        moved[name] = np.concatenate([np.ravel(leaf) for leaf in state(algorithm).optimizer[0].mu])
     np.testing.assert_allclose(moved["own"], moved["impossible"], rtol=1e-6)
     assert np.abs(moved["certain"]).max() < 0.2 * np.abs(moved["own"]).max()
 
 
 def test_what_others_proposed_teaches_nothing():
     """Lag: nobody knows how probable it was; nor does an invalid candidate, or a failure before any reward."""
-    algorithm = PolicyGradient(0.05)
+    settings = PolicyGradient(0.05)
+    algorithm = settings.start(SPACE, QUALITY)
     search(algorithm, 10)
     before = algorithm.snapshot()["state"]
     algorithm.feedback(told(10, (0, (0, 0)), 9.0))
     algorithm.feedback(told(11, (7, (0, 0)), 9.0))
     assert algorithm.snapshot()["state"] == before
-    algorithm.setup(SPACE, QUALITY)
+    algorithm = settings.start(SPACE, QUALITY)
     start = algorithm.snapshot()
     proposal = algorithm.propose(0, np.random.default_rng(0))
     algorithm.feedback(told(0, proposal.candidate, 9.0, proposal, Status.CRASHED))
@@ -145,8 +161,7 @@ def test_a_failure_gets_the_worst_reward_so_far():
     """Design, section 3.7: a failure is a result; it moves the policy as a trial with the worst reward would."""
     states = []
     for status in (Status.OK, Status.TIMED_OUT):
-        algorithm = PolicyGradient(0.05)
-        algorithm.setup(SPACE, QUALITY)
+        algorithm = PolicyGradient(0.05).start(SPACE, QUALITY)
         for number, value in enumerate((2.0, -1.0, 3.0)):
             proposal = algorithm.propose(number, np.random.default_rng(number))
             algorithm.feedback(told(number, proposal.candidate, value, proposal))
@@ -160,30 +175,29 @@ def test_a_failure_gets_the_worst_reward_so_far():
 def test_reward_of_cost():
     """Fact 7 of tunas.md in a search: with the absolute reward the policy ends at the target, not at the best."""
     space = TemplateSpace(pg.Dict(size=pg.oneof([1, 2, 3, 4, 5])))
-    algorithm = PolicyGradient(0.05, reward=CostAware(kind="absolute", cost="size", target=3.0, beta=-5.0))
-    algorithm.setup(space, (Minimize("loss", 10.0),))
+    settings = PolicyGradient(0.05, reward=CostAware(kind="absolute", cost="size", target=3.0, beta=-5.0))
+    algorithm = settings.start(space, (Minimize("loss", 10.0),))
     for number in range(500):
         proposal = algorithm.propose(number, np.random.default_rng(number))
         size = proposal.candidate[0] + 1.0
         metrics = {"loss": 5.0 - size, "size": size}
         algorithm.feedback(Trial(number, proposal, Status.OK, metrics=metrics))
-    assert np.argmax(algorithm._state.logits[0]) == 2
+    assert np.argmax(algorithm.snapshot()["state"][0]) == 2  # The logits of the only choice come first.
 
 
 def test_one_compilation_serves_all_searches():
-    """Task: compiled once a space, whatever is proposed, fed back, restored or set up again."""
-    algorithm = PolicyGradient(0.03)
+    """Task: compiled once a space, whatever is proposed, fed back, restored or started again."""
+    algorithm = PolicyGradient(0.03).start(SPACE, QUALITY)
     search(algorithm, 40)
-    learner: Any = algorithm._learner
-    sizes = [function._cache_size() for function in (learner.draw, learner.reinforce)]
-    other = PolicyGradient(0.03)
-    search(other, 40, lag=5, seed=1)
+    compiled: Any = learner(POLICY.points, Settings(0.03, 0, 0.95, 0.0))  # The one that all searches share.
+    sizes = [function._cache_size() for function in (compiled.draw, compiled.reinforce)]
+    assert min(sizes) > 0
+    search(PolicyGradient(0.03).start(SPACE, QUALITY), 40, lag=5, seed=1)
     snapshot = algorithm.snapshot()
-    other.setup(SPACE, QUALITY)
+    other = PolicyGradient(0.03).start(SPACE, QUALITY)
     other.restore(snapshot, lambda number: pytest.fail(f"asked for trial {number}"))
     assert other.snapshot() == snapshot
-    assert other._learner is learner
-    assert [function._cache_size() for function in (learner.draw, learner.reinforce)] == sizes
+    assert [function._cache_size() for function in (compiled.draw, compiled.reinforce)] == sizes
 
 
 @pytest.mark.parametrize(
@@ -203,7 +217,7 @@ def test_one_compilation_serves_all_searches():
 def test_what_is_refused(algorithm, space, message):
     """Task: one line that says what is wrong, before anything is proposed."""
     with pytest.raises(ValueError, match=message) as refusal:
-        algorithm.setup(space, QUALITY)
+        algorithm.start(space, QUALITY)
     assert "\n" not in str(refusal.value)
 
 

@@ -108,14 +108,16 @@ def test_behaviours_share_an_entry():
 def test_the_algorithm_admits_and_explores():
     """Facts 4 and 8 in a search: every second trial is new as long as any is, what is rewarding is kept under its
     behaviour, and proposals of the policy come from outside the memory."""
-    algorithm = PolicyGradient(0.02, memory=MAPO(threshold=0.8, size=4))
-    algorithm.setup(SPACE, (Maximize("quality", 0.0),))
+    settings = PolicyGradient(0.02, memory=MAPO(threshold=0.8, size=4))
+    algorithm = settings.start(SPACE, (Maximize("quality", 0.0),))
+    proposed = {}
     rewards = {tuple(row): float(r) for row, r in zip(ROWS.tolist(), REWARDS, strict=True)}
     explored = []
     for number in range(80):
         proposal = algorithm.propose(number, np.random.default_rng(number))
         row = tuple(POLICY.row(proposal.candidate).tolist())
-        inside = [own for _, own, _ in algorithm._memory.rows()]
+        inside = [proposed[own] for _, own in algorithm.snapshot()["memory"]]
+        proposed[number] = row
         if proposal.operator == "explore":
             explored.append(row)
         else:
@@ -123,8 +125,7 @@ def test_the_algorithm_admits_and_explores():
         key = "low" if rewards[row] < 0.9 else "high"
         told = Trial(number, proposal, Status.OK, metrics={"quality": rewards[row]}, keys=Keys(behaviour=key))
         algorithm.feedback(told)
-        assert all(rewards[own] > 0.8 for _, own, _ in algorithm._memory.rows())
+        assert all(rewards[proposed[own]] > 0.8 for _, own in algorithm.snapshot()["memory"])
     assert len(set(explored)) == len(explored)
-    assert algorithm._exploration.exhausted
-    assert len(algorithm._memory) == min(4, sum(REWARDS > 0.8))
-    assert set(algorithm._memory.entries) <= {"low", "high"}
+    assert algorithm.snapshot()["explored"] == [[]]  # The empty prefix stands for everything.
+    assert len(algorithm.snapshot()["memory"]) == min(4, sum(REWARDS > 0.8))

@@ -17,6 +17,8 @@ from isozyme.search.algorithms import PolicyGradient
 from isozyme.search.policy import estimators
 from isozyme.search.policy.chain import chain_feasible_log_probability
 from isozyme.search.policy.feasible_share import FeasibleShare
+from isozyme.search.policy.policy import policy_over
+from isozyme.search.policy.trial_learner import Settings, learner
 from isozyme.spaces.limits import Limit
 from isozyme.spaces.template import TemplateSpace
 
@@ -205,9 +207,8 @@ def trial(number, candidate, quality, proposal=None):
 
 
 def limited(**fields):
-    algorithm = PolicyGradient(0.1, limit=Limit(toy.COST, toy.LIMIT), feasible_share=FeasibleShare(**fields))
-    algorithm.setup(SPACE, (Maximize("quality", 0.0),))
-    return algorithm
+    settings = PolicyGradient(0.1, limit=Limit(toy.COST, toy.LIMIT), feasible_share=FeasibleShare(**fields))
+    return settings.start(SPACE, (Maximize("quality", 0.0),))
 
 
 @pytest.mark.parametrize("fields", [{"samples": 5}, {"exact": True}])
@@ -232,11 +233,13 @@ def test_infeasible_samples_change_nothing(fields):
 def test_a_step_without_a_feasible_draw_is_skipped():
     """Facts 6 and 11: where none of the N draws is feasible the step is skipped, not divided by zero."""
     algorithm, skipped = limited(samples=1), 0
+    draw = learner(policy_over(SPACE).points, Settings(0.1, 0, 0.95, 0.0)).draw
     for number in range(60):
         before = algorithm.snapshot()["state"]
         proposal = algorithm.propose(number, np.random.default_rng(number))
         seed = int(proposal.note.split()[1])
-        drawn = algorithm._learner.draw(algorithm._state.logits, seed, 1)[0][0]
+        logits = [jnp.asarray(row, jnp.float32) for row in before[:2]]
+        drawn = draw(logits, seed, 1)[0][0]
         algorithm.feedback(trial(number, proposal.candidate, float(number % 3), proposal))
         after = algorithm.snapshot()["state"]
         assert np.isfinite(np.concatenate([np.ravel(leaf) for leaf in after])).all()

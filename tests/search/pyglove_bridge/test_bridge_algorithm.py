@@ -18,7 +18,7 @@ from isozyme.search.protocol import Exhausted
 from isozyme.search.pyglove_bridge import PyGloveAlgorithm
 from isozyme.spaces.template import TemplateSpace
 from isozyme.tests.search.pyglove_bridge.bridge_helpers import OBJECTIVES, Scores, search, template
-from isozyme.tests.toys import BitStrings
+from isozyme.tests.toys import BitStrings, Runs
 
 mutate = pg.evolution.mutators.Uniform
 GENERATORS = {
@@ -42,12 +42,12 @@ def notes(trials):
 @pytest.mark.parametrize("name", GENERATORS)
 def test_any_generator_drives_the_controller(name, lag, tmp_path):
     """All trials are run, failures included, and the generator is told of each with finite rewards."""
-    algorithm = PyGloveAlgorithm(GENERATORS[name]())
+    algorithm = Runs(PyGloveAlgorithm(GENERATORS[name]()).start)
     evaluator = Scores(troubled=[1], diverging=[2])
     progress, trials = search(tmp_path, algorithm, TRIALS, evaluator=evaluator, lag=lag)
     assert progress.trials == TRIALS
     assert {Status.OK, Status.CRASHED} <= {trial.status for trial in trials}
-    running = algorithm._running
+    running = algorithm.started[0].generator
     assert (running.num_proposals, running.num_feedbacks) == (TRIALS, TRIALS)
     if name in EVOLUTION:
         assert [note["proposal_id"] for note in notes(trials)] == list(range(1, TRIALS + 1))
@@ -69,14 +69,13 @@ def test_a_generator_begins_anew_each_time(tmp_path):
 
 
 class Listener(pg.DNAGenerator):
-    """Proposes at random and notes what it is told."""
+    """Proposes at random, numbers its proposals and notes what it is told."""
 
     def _setup(self):
         self.told = []
-        self._random = np.random.default_rng(0)
 
     def _propose(self):
-        return self.dna_spec.random_dna()
+        return self.dna_spec.random_dna().set_metadata("n", self.num_proposals)
 
     def _feedback(self, dna, reward):
         self.told.append((dna.metadata.get("n"), reward))
@@ -90,13 +89,11 @@ class MultiListener(Listener):
 
 def told(kind, outcomes, objectives=OBJECTIVES):
     """What a generator hears of outcomes, in its order."""
-    algorithm = PyGloveAlgorithm(kind())
-    algorithm.setup(TemplateSpace(template()), objectives)
+    algorithm = PyGloveAlgorithm(kind()).start(TemplateSpace(template()), objectives)
     for number, (status, metrics) in enumerate(outcomes):
         proposal = algorithm.propose(number, np.random.default_rng(0))
-        algorithm._pending[number].set_metadata("n", number)
         algorithm.feedback(Trial(number, proposal, status, metrics=metrics))
-    return algorithm._running.told
+    return algorithm.generator.told
 
 
 def test_rewards_are_minus_costs():
@@ -130,10 +127,10 @@ def keep(folder, numbers):
     connection.close()
 
 
-def population(algorithm):
+def population(running):
     return [
         (dna.to_numbers(), {key: dna.metadata[key] for key in ("reward", "generation_id", "initial_population")})
-        for dna in algorithm._running.population
+        for dna in running.generator.population
     ]
 
 
@@ -141,15 +138,16 @@ def population(algorithm):
 def test_populations_are_recovered(name, tmp_path):
     """After a cut the population is the one before it, and the one that PyGlove's own `recover` makes."""
     cut, evaluator = 18, Scores(troubled=[1])
-    undisturbed = PyGloveAlgorithm(GENERATORS[name]())
+    undisturbed = Runs(PyGloveAlgorithm(GENERATORS[name]()).start)
     search(tmp_path / "whole", undisturbed, cut, evaluator=evaluator)
     _, trials = search(tmp_path / "cut", PyGloveAlgorithm(GENERATORS[name]()), TRIALS, evaluator=evaluator)
     keep(tmp_path / "cut", range(cut))
 
-    resumed = PyGloveAlgorithm(GENERATORS[name]())
-    search(tmp_path / "cut", resumed, cut, evaluator=evaluator)
+    algorithm = Runs(PyGloveAlgorithm(GENERATORS[name]()).start)
+    search(tmp_path / "cut", algorithm, cut, evaluator=evaluator)
+    (resumed,) = algorithm.started
     resumed.propose(cut, np.random.default_rng(0))
-    assert population(resumed) == population(undisturbed)
+    assert population(resumed) == population(undisturbed.started[0])
 
     own = GENERATORS[name]()
     space = TemplateSpace(template())
@@ -167,7 +165,7 @@ def test_populations_are_recovered(name, tmp_path):
         history.append((dna, rewards if own.multi_objective else rewards[0]))
     own.recover(history)
     assert [dna.to_numbers() for dna in own.population] == [numbers for numbers, _ in population(resumed)]
-    assert resumed._running.num_feedbacks == own.num_feedbacks == cut
+    assert resumed.generator.num_feedbacks == own.num_feedbacks == cut
 
 
 @pytest.mark.parametrize("kept", [range(10), [*range(8), 9, 10], [0, 1, 3]])
@@ -203,8 +201,7 @@ def test_a_sweep_ends_with_its_space(kept, tmp_path):
 
 
 def test_a_generator_at_its_end_is_exhausted():
-    algorithm = PyGloveAlgorithm(pg.geno.Sweeping())
-    algorithm.setup(TemplateSpace(pg.oneof([1, 2])), OBJECTIVES)
+    algorithm = PyGloveAlgorithm(pg.geno.Sweeping()).start(TemplateSpace(pg.oneof([1, 2])), OBJECTIVES)
     rng = np.random.default_rng(0)
     assert [algorithm.propose(number, rng).candidate for number in range(2)] == [(0,), (1,)]
     with pytest.raises(Exhausted, match="Sweeping"):
@@ -213,7 +210,7 @@ def test_a_generator_at_its_end_is_exhausted():
 
 def test_only_template_spaces(tmp_path):
     with pytest.raises(ValueError, match="search a TemplateSpace, and this is a BitStrings"):
-        PyGloveAlgorithm(pg.geno.Random()).setup(BitStrings(), (Maximize("fitness", 0.0),))
+        PyGloveAlgorithm(pg.geno.Random()).start(BitStrings(), (Maximize("fitness", 0.0),))
 
 
 @pytest.mark.parametrize("name", GENERATORS)

@@ -11,25 +11,16 @@ import pyglove as pg
 import pytest
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search.protocol import Proposal
 from isozyme.search.pyglove_bridge import generator
 from isozyme.tests.search.pyglove_bridge.bridge_helpers import journalled, poll, sample, score
+from isozyme.tests.toys import Scripted
 
 
 class Listed(pg.Object):
     """Proposes the first points of the space, one after the other."""
 
-    def setup(self, space, objectives, stages=1):
-        self._points = list(space.points())
-
-    def propose(self, number, rng):
-        return Proposal(self._points[number])
-
-    def feedback(self, trial):
-        pass
-
-    def snapshot(self):
-        return None
+    def start(self, space, objectives, stages=1):
+        return Scripted(list(space.points()))
 
 
 def test_what_feedback_says(tmp_path):

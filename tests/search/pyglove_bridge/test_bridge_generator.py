@@ -6,6 +6,7 @@
 
 import threading
 from collections import Counter
+from functools import partial
 
 import pyglove as pg
 import pytest
@@ -26,28 +27,30 @@ from isozyme.search.pyglove_bridge import generator
 from isozyme.search.randomness import Streams
 from isozyme.spaces.template import TemplateSpace
 from isozyme.tests.search.pyglove_bridge.bridge_helpers import score, search, template
+from isozyme.tests.toys import Passing, Runs
 
 SCORE = (Maximize("score", 0.0),)
 
 
-class Notebook(pg.Object):
+class Notebook(Passing):
     """Random search that keeps the trials it is told of, and ends after some proposals."""
 
-    limit: int = 1_000
-
-    def setup(self, space, objectives, stages=1):
-        self._space, self._told = space, []
+    def __init__(self, space, objectives, stages, limit=1_000):
+        super().__init__(RandomSearch().start(space, objectives, stages))
+        self.space, self.limit, self.told = space, limit, []
 
     def propose(self, number, rng):
         if number >= self.limit:
             raise Exhausted
-        return Proposal(self._space.random(rng), operator="random", note=f"n{number}")
+        return Proposal(self.space.random(rng), operator="random", note=f"n{number}")
 
     def feedback(self, trial):
-        self._told.append(trial)
+        self.told.append(trial)
 
-    def snapshot(self):
-        return None
+
+def told(made):
+    """The trials that the latest run of a generator was told of."""
+    return made.algorithm.started[-1].told
 
 
 def test_the_candidates_are_those_of_our_controller(tmp_path):
@@ -85,7 +88,7 @@ def test_lineage_is_in_the_metadata():
 
 def test_threads_share_one_algorithm():
     """Numbers are given once each, and all trials are fed back, in whatever order they arrive."""
-    made = generator(Notebook())
+    made = generator(Runs(Notebook))
     made.setup(pg.dna_spec(template()))  # In this backend of PyGlove, threads that begin together may both set it up.
     together = threading.Barrier(3, timeout=60.0)
 
@@ -99,24 +102,23 @@ def test_threads_share_one_algorithm():
         thread.start()
     for thread in threads:
         thread.join(60.0)
-    trials = made._algorithm._told
+    trials = told(made)
     assert sorted(trial.number for trial in trials) == list(range(30))
     assert all(trial.proposal.note == f"n{trial.number}" and trial.status is Status.OK for trial in trials)
-    assert [made._space.random(Streams(0).of(trial.number)) for trial in trials] == [
-        trial.candidate for trial in trials
-    ]
+    space = TemplateSpace(template())
+    assert [space.random(Streams(0).of(trial.number)) for trial in trials] == [trial.candidate for trial in trials]
 
 
 def test_several_objectives():
     """A tuple of rewards becomes metrics by name; NSGA-II is multi-objective for PyGlove too."""
     objectives = [Maximize("score", 0.0), Minimize("size", 100.0)]
     assert generator(NSGA2(10), objectives).multi_objective
-    made, seen = generator(Notebook(), objectives), []
+    made, seen = generator(Runs(Notebook), objectives), []
     loop = pg.sample(template(), made, num_examples=5, metrics_to_optimize=["score", "size"])
     for value, feedback in loop:
         seen.append({"score": score(value), "size": float(sum(value.z))})
         feedback(metrics=dict(seen[-1]))
-    assert [trial.metrics for trial in made._algorithm._told] == seen
+    assert [trial.metrics for trial in told(made)] == seen
 
 
 @pytest.mark.parametrize(("objective", "best"), [(Maximize("size", 0.0), 5), (Minimize("size", 9.0), 1)])
@@ -130,11 +132,11 @@ def test_rewards_are_taken_in_the_direction_of_the_objective(objective, best):
 
 
 def test_a_reward_that_is_no_number_is_a_failure():
-    made = generator(Notebook())
+    made = generator(Runs(Notebook))
     rewards = iter([1.0, float("nan"), float("inf"), 2.0])
     for _, feedback in pg.sample(template(), made, num_examples=4):
         feedback(next(rewards))
-    trials = made._algorithm._told
+    trials = told(made)
     assert [trial.status for trial in trials] == [Status.OK, Status.DIVERGED, Status.DIVERGED, Status.OK]
     assert [trial.metrics for trial in trials] == [{"reward": 1.0}, {}, {}, {"reward": 2.0}]
     assert trials[1].reason == "reward is nan"
@@ -154,21 +156,23 @@ def test_stages_reach_the_loop_body():
 
 def test_a_smaller_budget_is_no_full_score():
     """Regularized evolution takes no parent that was scored with a part of the budget."""
-    made = generator(Halves(), stages=2)
+    made = generator(Runs(Halves), stages=2)
     for _, feedback in pg.sample(template(), made, num_examples=4):
         feedback(1.0)
-    assert [trial.status for trial in made._algorithm._told] == [Status.PARTIAL, Status.OK] * 2
+    assert [trial.status for trial in told(made)] == [Status.PARTIAL, Status.OK] * 2
 
 
 class Halves(Notebook):
     """Asks for the first stage, then for all of them, in turn."""
 
     def propose(self, number, rng):
-        return Proposal(self._space.random(rng), stages=1 + number % 2)
+        return Proposal(self.space.random(rng), stages=1 + number % 2)
 
 
 def test_an_exhausted_algorithm_ends_the_loop():
-    assert len(list(_finished(pg.sample(template(), generator(Notebook(3)), num_examples=10)))) == 3
+    assert (
+        len(list(_finished(pg.sample(template(), generator(Runs(partial(Notebook, limit=3))), num_examples=10)))) == 3
+    )
 
 
 def test_recover_rebuilds_everything():

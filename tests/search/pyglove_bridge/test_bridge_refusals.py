@@ -15,6 +15,7 @@ from isozyme.tests.search.pyglove_bridge.bridge_helpers import (
     search,
     template,
 )
+from isozyme.tests.toys import Passing
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +91,14 @@ def test_folders_of_others_are_refused(tmp_path):
         poll(tmp_path / "nothing")
 
 
-class Broken(RandomSearch):
+class Broken(pg.Object):
     """Fails at its fourth proposal."""
 
+    def start(self, space, objectives, stages=1):
+        return Breaking(RandomSearch().start(space, objectives, stages))
+
+
+class Breaking(Passing):
     def propose(self, number, rng):
         if number == 3:
             raise ArithmeticError("the fourth is too much")
