@@ -7,9 +7,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -138,6 +139,42 @@ FATAL: dict[str, Callable[[], object]] = {
 """What a process does not survive, or not without help."""
 
 
+class Gate(NamedTuple):
+    """A file that holds evaluations up while it exists, so that a test waits for events and not for time.
+
+    Attributes:
+      path: of the file, which holds the name of the node that waits; an empty file holds up every node.
+    """
+
+    path: Path
+
+    def close(self, node: str = "") -> None:
+        """Holds up evaluations in processes whose variable ISOZYME_TEST_NODE is `node`; '' holds up all."""
+        self._reached.unlink(missing_ok=True)
+        made = self.path.with_suffix(".new")
+        made.write_text(node)
+        made.replace(self.path)
+
+    def open(self) -> None:
+        """Lets all evaluations go on."""
+        self.path.unlink(missing_ok=True)
+
+    def is_reached(self) -> bool:
+        """Whether an evaluation has been held up since the gate was closed."""
+        return self._reached.exists()
+
+    def pass_through(self) -> None:
+        """Waits while the gate is closed; called by an evaluator."""
+        with suppress(FileNotFoundError):
+            while self.path.read_text() in ("", os.environ.get("ISOZYME_TEST_NODE")):
+                self._reached.touch()
+                time.sleep(0.01)
+
+    @property
+    def _reached(self) -> Path:
+        return self.path.with_suffix(".reached")
+
+
 @dataclass
 class BitEvaluator:
     """Scores the behaviour of bit strings: the short loss first, the fitness in the second stage.
@@ -148,6 +185,7 @@ class BitEvaluator:
       troubled_from: the first stage that goes wrong.
       delay: longest random delay of an evaluation, in seconds.
       log: a file that gets one line for each evaluation, from whichever process.
+      gate: holds evaluations up, after they have been logged.
       condition: what metrics depend on besides the candidate.
       evaluated: jobs that this copy of the evaluator was given.
     """
@@ -158,6 +196,7 @@ class BitEvaluator:
     troubled_from: int = 0
     delay: float = 0.0
     log: Path | None = None
+    gate: Gate | None = None
     condition: str = "bits"
     evaluated: list[Job] = field(default_factory=list)
     home: int = field(default_factory=os.getpid)
@@ -184,6 +223,8 @@ class BitEvaluator:
         if self.log is not None:
             with self.log.open("a") as file:
                 file.write(f"{self.space.to_source(job.candidate)} {job.split} {job.stage}\n")
+        if self.gate is not None:
+            self.gate.pass_through()
         if self.delay:
             time.sleep(self.delay * random.random())
         first, second = self.space.behaviour(job.candidate)
@@ -305,7 +346,7 @@ def trace(trial: Trial) -> dict[str, object]:
 
 @dataclass
 class Dawdling(PointsEvaluator):
-    """The rehearsal's evaluator, which takes a while here, and never the same."""
+    """The toy search's evaluator, which takes a while here, and never the same."""
 
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
         time.sleep(0.003 * random.random())
