@@ -229,11 +229,15 @@ class Background:
 
     def wait_for_trials(self, folder: Path, count: int) -> None:
         """Returns as soon as the journal holds `count` trials."""
+        self.wait_until(lambda: committed(folder) >= count)
+
+    def wait_until(self, come_true: Callable[[], bool]) -> None:
+        """Returns as soon as something is true that the run is to bring about."""
         deadline = time.monotonic() + HANG
-        while committed(folder) < count:
+        while not come_true():
             if self.process.poll() is not None:
-                raise AssertionError(f"the run ended at {committed(folder)} of {count} trials: {self.end()}")
-            assert time.monotonic() < deadline, f"the run hangs at {committed(folder)} of {count} trials"
+                raise AssertionError(f"the run ended too early: {self.end()}")
+            assert time.monotonic() < deadline, "the run hangs"
             time.sleep(0.002)
 
     def end(self) -> Ended:

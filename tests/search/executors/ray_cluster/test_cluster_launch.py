@@ -39,7 +39,7 @@ from isozyme.launch import Budget, Experiment
 from isozyme.search import Maximize, RegularizedEvolution
 
 
-@pg.members([("pause", pg.typing.Float(0.0))])
+@pg.members([("gate", pg.typing.Str(""), "A file for which evaluations wait, if named; they say so in another file.")])
 class Sum(pg.Object):
     def prepare(self):
         pass
@@ -53,7 +53,7 @@ class Sum(pg.Object):
     def evaluate(self, jobs):
         from my_package.late import total  # Only where it is evaluated.
 
-        return [Outcome(Status.OK, None, {"sum": total(job.candidate, self.pause)}) for job in jobs]
+        return [Outcome(Status.OK, None, {"sum": total(job.candidate, self.gate)}) for job in jobs]
 
 
 def experiment():
@@ -74,10 +74,13 @@ def space():
     "my_package/__init__.py": "",
     "my_package/late.py": """
 import time
+from pathlib import Path
 
 
-def total(choices, pause):
-    time.sleep(pause)
+def total(choices, gate):
+    while gate and not Path(gate).exists():
+        Path(f"{gate}.reached").touch()
+        time.sleep(0.01)
     return float(sum(choices))
 """,
 }
@@ -119,14 +122,15 @@ def listening(family):
 def test_a_run_on_this_machine_listens_to_it_alone(config, alone, tmp_path):
     """Ray's processes and the workers are bound to the loopback interface, ask for a token, and report to nobody; what
     lies beside the config reaches the workers; symbolic classes of the config work there."""
-    folder = tmp_path / "run"
-    arguments = (f"--config={config}", f"--workdir={folder}", "--workers=2", "--config.evaluator.pause=0.05")
+    folder, gate = tmp_path / "run", tmp_path / "gate"
+    arguments = (f"--config={config}", f"--workdir={folder}", "--workers=2", f"--config.evaluator.gate={gate}")
     with background(*arguments, scratch=tmp_path) as started:
-        started.wait_for_trials(folder, 5)
+        started.wait_until(gate.with_suffix(".reached").exists)
         family = started.family()
         heard = listening(family)
         variables = [one.environ() for one in family if one.name() in CORE]
         lines = [" ".join(one.cmdline()) for one in family]
+        gate.touch()
         ended = started.end()
     assert (ended.code, ended.err) == (0, "")
     names = {name for name, _ in heard}

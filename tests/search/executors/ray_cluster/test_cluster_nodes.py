@@ -70,8 +70,9 @@ def nodes(cluster):
 
 
 @pytest.fixture
-def executor(cluster):
-    """Makes executors on the cluster."""
+def executor(cluster, monkeypatch):
+    """Makes executors on the cluster. No worker that starts slowly is taken to wait for room."""
+    monkeypatch.setattr(executor_module, "SHORTAGE_SECONDS", HANG)
     made = []
 
     def make(evaluator, workers, cost=None, kind=RayExecutor, **options):

@@ -21,7 +21,7 @@ from isozyme.tests.toys import BitEvaluator, BitStrings, UnreadyEvaluator
 
 SPACE = BitStrings()
 POISON = (3, 3)
-HANG = 60.0  # seconds
+HANG = 300.0  # seconds
 KILLS = 4
 
 
@@ -99,23 +99,23 @@ def test_what_kills_its_process_is_quarantined_alone(worker, tmp_path, trouble, 
 @pytest.mark.parametrize("trouble", ["sleep", "sleep, deaf", "sleep in native code"])
 def test_what_takes_too_long_is_stopped_whatever_it_does(worker, trouble):
     """At the first time, and only it; it is said as in a search in one process."""
-    report = worker(trouble, limit=0.3, troubled_from=1).run(batch(), len(BATCH), False)
+    report = worker(trouble, limit=1.0, troubled_from=1).run(batch(), len(BATCH), False)
     outcomes, _ = read(report)
     place = BATCH.index(POISON)
     assert report.casualty == (place, 1)
     assert {o.status for p in range(place) for o in outcomes[p]} == {Status.OK}
     first, second = outcomes[place]
     assert first.status is Status.OK
-    assert (second.status, second.reason) == (Status.TIMED_OUT, "stopped at the limit of 0.3 s")
-    assert second.seconds > 0.3
+    assert (second.status, second.reason) == (Status.TIMED_OUT, "stopped at the limit of 1 s")
+    assert second.seconds > 1.0
 
 
 def test_the_limit_is_that_of_a_stage(worker):
     """Many stages that keep it may take longer together."""
-    slow = worker(limit=0.3, delay=0.05)
-    outcomes, done = read(slow.run(batch([NEIGHBOURS[0]] * 12), 12, False))
-    assert len(done) > 6
-    assert {outcome.status for stages in outcomes.values() for outcome in stages} == {Status.OK}
+    outcomes, done = read(worker(limit=1.0, delay=0.1).run(batch([NEIGHBOURS[0]], last=39), 1, False))
+    assert done == {0}
+    assert {outcome.status for outcome in outcomes[0]} == {Status.OK}
+    assert sum(outcome.seconds for outcome in outcomes[0]) > 1.0
 
 
 def test_what_holds_too_much_memory_is_stopped(worker):
@@ -129,7 +129,7 @@ def test_what_holds_too_much_memory_is_stopped(worker):
 
 def test_a_process_killed_from_outside_takes_nothing_with_it(worker, tmp_path):
     """At random moments, and so often that it could have been each candidate's fault: every stage is evaluated once,
-    but for the one that was under way."""
+    but for the one that was under way. Candidates are evaluated until so many processes have been killed."""
     log = tmp_path / "log"
     held = worker(delay=0.06, log=log)
     kills, over = set(), threading.Event()
@@ -145,11 +145,14 @@ def test_a_process_killed_from_outside_takes_nothing_with_it(worker, tmp_path):
                         kills.add(process.pid)
 
     killer = threading.Thread(target=kill)
-    left = [bits(first, second) for first in range(5) for second in range(5)]
-    size, attempts, deadline = len(left), 0, time.monotonic() + HANG
+    candidates = [bits(first, second) for first in range(5) for second in range(5)]
+    left: list[tuple[int, ...]] = []
+    size, attempts, deadline = 0, 0, time.monotonic() + HANG
     killer.start()
     try:
-        while left and time.monotonic() < deadline:
+        while (left or len(kills) < KILLS) and time.monotonic() < deadline:
+            if not left:
+                left, size = candidates, size + len(candidates)
             requests = pickle.dumps([tuple(Request(candidate, last=1)) for candidate in left])
             report = held.run(requests, len(left), False)
             outcomes, done = read(report)

@@ -15,6 +15,7 @@ from isozyme.search import Controller, Journal, QuantileHurdle, RegularizedEvolu
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import Request, SetupFailed
 from isozyme.search.executors.ray_cluster import backlog, connection, worker_handle
+from isozyme.search.executors.ray_cluster import executor as executor_module
 from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.tests.toys import (
@@ -32,7 +33,7 @@ from isozyme.tests.toys import (
 )
 
 WORKERS = 2
-HANG = 90.0  # seconds
+HANG = 300.0  # seconds
 POISON = (7, 6)
 
 
@@ -52,8 +53,9 @@ def ray():
 
 
 @pytest.fixture
-def executor(ray):
-    """Makes executors."""
+def executor(ray, monkeypatch):
+    """Makes executors. There is room for all workers, and no worker that starts slowly is taken to miss any."""
+    monkeypatch.setattr(executor_module, "SHORTAGE_SECONDS", HANG)
     made = []
 
     def make(evaluator, workers=WORKERS, limit=None, cost=None):
@@ -92,10 +94,11 @@ def process_of(worker):
 
 
 def made_quick(executor):
-    """Has an executor see that evaluations are quick, so that it sends them many at a time."""
-    for ticket in range(400):
-        executor.submit(10_000 + ticket, Request(bits(ticket % 6, ticket % 7)))
-    collect(executor, 400)
+    """Shows an executor quick evaluations until it sends many at a time; a busy machine has slow ones among them."""
+    while executor.backlog.seconds > 1e-3:
+        for ticket in range(400):
+            executor.submit(10_000 + ticket, Request(bits(ticket % 6, ticket % 7)))
+        collect(executor, 400)
     assert executor.backlog.batch_size(1) == 1  # Nothing waits.
     executor.backlog.queue.extend((n, Request(bits(0, 0))) for n in range(100))
     size = executor.backlog.batch_size(WORKERS)
@@ -123,7 +126,7 @@ def test_trajectory_is_that_of_one_process(executor, tmp_path):
     ("trouble", "limit", "status", "attempts", "reason"),
     [
         ("exit", None, Status.CRASHED, 3, "quarantined: the worker died 3 times while evaluating it: exit code 3"),
-        ("sleep in native code", 0.5, Status.TIMED_OUT, 1, "stopped at the limit of 0.5 s"),
+        ("sleep in native code", 2.0, Status.TIMED_OUT, 1, "stopped at the limit of 2 s"),
     ],
 )
 def test_one_bad_candidate_in_a_batch_of_quick_ones(executor, tmp_path, trouble, limit, status, attempts, reason):
@@ -219,8 +222,8 @@ def test_killed_workers_change_nothing(executor, tmp_path):
 
 def test_a_worker_that_does_not_answer_is_replaced(executor, monkeypatch):
     """One that has been stopped, here; it keeps the limit itself otherwise."""
-    monkeypatch.setattr(worker_handle, "GRACE", -1.0)
-    made = executor(BitEvaluator(delay=0.2), workers=1, limit=0.3)
+    monkeypatch.setattr(worker_handle, "GRACE", -20.0)  # So that it is overdue after a second and four set-ups.
+    made = executor(BitEvaluator(delay=0.2), workers=1, limit=5.0)
     assert made.conditions("selection") == "bits, selection"  # They come from a worker.
     made.submit(0, Request(bits(1, 2)))
     stopped = process_of(made.workers[0])
