@@ -36,6 +36,13 @@ class Tabulated(Protocol):
         ...
 
 
+def tables_of(cost: Cost) -> list[np.ndarray]:
+    """Returns the tables of a cost; raises `ValueError` where it has none."""
+    if not isinstance(cost, Tabulated):
+        raise ValueError(f"{type(cost).__name__} has no tables of what pairs of decisions add; name a cost that has")
+    return cost.tables()
+
+
 _COSTS: Any = pg.typing.List(pg.typing.List(pg.typing.Float(min_value=0.0), min_size=1), min_size=1)
 _WIDTHS: Any = pg.typing.List(pg.typing.List(pg.typing.Int(min_value=1), min_size=1), min_size=1)
 
@@ -94,12 +101,12 @@ class ParameterCount(pg.Object):
         return parameter_tables(self._widths, self._inputs, self._outputs)
 
 
-def additive_tables(costs: Sequence[Any]) -> list[np.ndarray]:
+def additive_tables(costs: Sequence[Any] | np.ndarray) -> list[np.ndarray]:
     """Costs as `trellis` takes them: of each decision, float [1, choices]."""
     return [np.asarray(row, np.float64)[None, :] for row in costs]
 
 
-def parameter_tables(widths: Sequence[Any], inputs: int, outputs: int) -> list[np.ndarray]:
+def parameter_tables(widths: Sequence[Any] | np.ndarray, inputs: int, outputs: int) -> list[np.ndarray]:
     """Parameters as `trellis` takes them: of each layer, float [widths of the layer before, widths]."""
     sizes = [np.asarray(row, np.float64) for row in ([inputs], *widths)]
     tables = [(before[:, None] + 1) * width for before, width in itertools.pairwise(sizes)]

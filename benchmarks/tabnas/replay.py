@@ -16,6 +16,7 @@ from isozyme.evaluators.protocol import Status
 from isozyme.search import Algorithm, Maximize, Minimize, Trial
 from isozyme.search.policy import trial_learner as learning
 from isozyme.search.policy.rewards import absolute
+from isozyme.search.policy.step import PolicyState
 from isozyme.search.randomness import Streams
 from isozyme.spaces.choices import of_sizes
 from isozyme.spaces.costs import ParameterCount
@@ -141,18 +142,18 @@ def learn(method: Method, rate: float, on: Course, seeds: range) -> np.ndarray:
 def _step(method: Method, rate: float, on: Course) -> Callable[[Any, Any], tuple[Any, jax.Array]]:
     """(state, key) to the next state and what was tried."""
     plain = _learner(rate, on)
-    exact_draw, exact_step = learning.exact_learner(plain.policy.points, _settings(rate), on.limit.to_json_str())
+    exact = learning.exact_learner(plain.policy.points, _settings(rate), on.limit.to_json_str())
     quality, feasible = (jnp.asarray(np.asarray(table)) for table in (on.quality[..., 0], on.feasible))
     shaped = jnp.asarray(absolute(on.quality[..., 0], on.parameters, on.limit.limit, method.number))
 
-    def step(state: learning.State, key: Any) -> tuple[learning.State, jax.Array]:
+    def step(state: PolicyState, key: Any) -> tuple[PolicyState, jax.Array]:
         first, second = jax.random.randint(key, (2,), 0, 2**31 - 1)
         if method.kind == "absolute":
             (row,), (past,) = plain.draw(state.logits, first, 1)
             return plain.reinforce(state, row, shaped[tuple(row)], past), row
-        (row,), (past,) = exact_draw(state.logits, first)
+        (row,), (past,) = exact.draw(state.logits, first)
         if method.kind == "exact":
-            return exact_step(state, row, quality[tuple(row)], past), row
+            return exact.reinforce(state, row, quality[tuple(row)], past), row
         draws, _ = plain.draw(state.logits, second, int(method.number))
         allowed = feasible[tuple(draws.T)]
         past = plain.policy.log_probability(state.logits, row)
@@ -162,12 +163,12 @@ def _step(method: Method, rate: float, on: Course) -> Callable[[Any, Any], tuple
     return step
 
 
-def _learner(rate: float, on: Course) -> learning.Learner:
+def _learner(rate: float, on: Course) -> learning.TrialLearner:
     return learning.learner(of_sizes(on.parameters.shape), _settings(rate))
 
 
-def _settings(rate: float) -> learning.Settings:
-    return learning.Settings(rate, 0, _MOMENTUM, 0.0)
+def _settings(rate: float) -> learning.TrialSettings:
+    return learning.TrialSettings(rate, 0, _MOMENTUM, 0.0)
 
 
 def progress(on: Course, rows: np.ndarray) -> np.ndarray:

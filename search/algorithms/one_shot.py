@@ -16,7 +16,6 @@ from isozyme.search.journal.checkpoint import Checkpoint
 from isozyme.search.objectives import Objective
 from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.rewards import Shaped
-from isozyme.search.policy.trellis import build_trellis
 from isozyme.search.protocol import Listen, Proposal, Trial
 from isozyme.spaces.costs import Tabulated
 from isozyme.spaces.limits import Limit
@@ -96,29 +95,21 @@ class OneShot(pg.Object):
                 taken = max(float(seen.taken), 1.0)
                 listen(done + count, {
                     "quality": float(seen.quality) / taken, "cost": float(seen.cost) / taken,
-                    "trained": float(seen.taken) / count, "entropy": float(learner.policy.entropy(state.logits)),
+                    "trained": float(seen.taken) / count, "entropy": float(learner.policy.entropy(state.policy.logits)),
                 })  # fmt: skip
-        return LearnedPolicy([np.asarray(row) for row in state.logits], self.limit)
+        return LearnedPolicy([np.asarray(row) for row in state.policy.logits], self.limit)
 
     def learner(self, space: Space, seed: int) -> Any:
         """Sets the supernet up and returns the `OneShotLearner` of this search, which has taken no step."""
-        from isozyme.search.policy.one_shot_learner import OneShotLearner, Settings
+        from isozyme.search.policy.one_shot_learner import OneShotLearner, OneShotSettings
         from isozyme.search.policy.policy import policy_over
 
         self.supernet.setup(space, seed)
-        settings = Settings(self.learning_rate, self.momentum, self.steps, int(self.warm_up * self.steps))
-        return OneShotLearner(policy_over(space), self.supernet, self._limits(), settings, seed)
-
-    def _limits(self) -> Any:
-        from isozyme.search.policy.one_shot_learner import Limits
-
-        if self.limit is not None:
-            cost, limit = self.limit.cost, self.limit.limit
-            trellis = build_trellis(cost.tables(), limit) if self.feasible_share.exact else None
-            return Limits(cost.tables(), limit, self.feasible_share.samples, trellis, None)
-        if self.shaped is not None:
-            return Limits(self.shaped.cost.tables(), self.shaped.target, 0, None, self.shaped)
-        return None
+        settings = OneShotSettings(
+            self.learning_rate, self.momentum, self.steps, int(self.warm_up * self.steps), self.limit,
+            self.feasible_share, self.shaped,
+        )  # fmt: skip
+        return OneShotLearner(policy_over(space), self.supernet, settings, seed)
 
 
 @dataclass(frozen=True)
@@ -177,10 +168,10 @@ class RunningLearnedPolicy:
     def _most_probable(self) -> Any:
         """Exactly where the cost allows it, else the arg-max of each choice, if that is feasible."""
         if self._limit is not None and isinstance(self._limit.cost, Tabulated):
-            from isozyme.search.policy import recursion
+            from isozyme.search.policy.feasible_policy import policy_within
 
-            trellis = build_trellis(self._limit.cost.tables(), self._limit.limit)
-            return self._policy.genes(np.asarray(recursion.most_probable(trellis, self._logits)).tolist())
+            row = policy_within(self._policy, self._limit).mode(self._logits)
+            return self._policy.genes(np.asarray(row).tolist())
         genes = self._policy.genes([int(p.argmax()) for p in self._probabilities])
         return genes if self._allows(genes) else None
 

@@ -86,11 +86,11 @@ class RunningPolicyGradient:
 
     def __init__(self, settings: PolicyGradient, space: Space, objective: Objective) -> None:
         from isozyme.search.policy.policy import policy_over
-        from isozyme.search.policy.trial_learner import Settings, exact_learner, learner  # Imports jax.
+        from isozyme.search.policy.trial_learner import TrialSettings, exact_learner, learner  # Imports jax.
 
         self._space, self._objective = space, objective
         self._reward, self._limit, self._mapo = settings.reward, settings.limit, settings.memory
-        compiled = Settings(settings.learning_rate, settings.warm_up, settings.momentum, settings.entropy)
+        compiled = TrialSettings(settings.learning_rate, settings.warm_up, settings.momentum, settings.entropy)
         points = policy_over(space).points
         self._learner = learner(points, compiled)
         self._policy = self._learner.policy
@@ -128,7 +128,7 @@ class RunningPolicyGradient:
             batches, size = _FEASIBLE if self._limit else _OUTSIDE, _BATCH
         for _ in range(batches):
             seed = _seed(rng)
-            drawn = self._exact[0](logits, seed) if self._exact else self._learner.draw(logits, seed, size)
+            drawn = self._exact.draw(logits, seed) if self._exact else self._learner.draw(logits, seed, size)
             rows, log_p = map(np.asarray, drawn)
             yield from zip(map(tuple, rows.tolist()), log_p.tolist(), strict=True)
 
@@ -164,7 +164,7 @@ class RunningPolicyGradient:
     def _learn(self, row: np.ndarray, reward: float, log_p: float, seed: int) -> None:
         told = (self._state, row, reward, log_p)
         if self._exact:
-            self._state = self._exact[1](*told)
+            self._state = self._exact.reinforce(*told)
         elif self._limit:
             draws, _ = self._learner.draw(self._state.logits, seed, self._samples)
             feasible = [self._limit.allows(self._policy.genes(draw)) for draw in np.asarray(draws).tolist()]

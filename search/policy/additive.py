@@ -9,7 +9,6 @@ what all are: E[∇log p | V].
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -59,9 +58,4 @@ def feasible_argmax(logits: Logits, costs: Costs, limit: float) -> jax.Array:
 
 
 def _trellis(costs: Costs, limit: float) -> Trellis:
-    return _kept(tuple(tuple(map(float, row)) for row in costs), float(limit))
-
-
-@lru_cache(maxsize=64)
-def _kept(costs: tuple[tuple[float, ...], ...], limit: float) -> Trellis:
     return build_trellis(additive_tables(costs), limit)

@@ -5,7 +5,6 @@ neighbours: the dynamic program runs over (current width, parameters used).
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -60,9 +59,4 @@ def chain_feasible_argmax(logits: Logits, widths: Widths, inputs: int, outputs: 
 
 
 def _trellis(widths: Widths, inputs: int, outputs: int, limit: float) -> Trellis:
-    return _kept(tuple(tuple(map(int, row)) for row in widths), int(inputs), int(outputs), float(limit))
-
-
-@lru_cache(maxsize=64)
-def _kept(widths: tuple[tuple[int, ...], ...], inputs: int, outputs: int, limit: float) -> Trellis:
     return build_trellis(parameter_tables(widths, inputs, outputs), limit)

@@ -7,17 +7,18 @@ import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
+from isozyme.search.policy.feasible_policy import FeasiblePolicy
 from isozyme.search.policy.policy import Array, Logits, Policy
 
 _TINY, _LOWEST = 1e-30, -1e30  # Where there is nothing: what nothing is divided by, or subtracted from it.
 
 
-def log_probabilities(policy: Policy, logits: Logits, rows: Array) -> jax.Array:
+def log_probabilities(policy: Policy | FeasiblePolicy, logits: Logits, rows: Array) -> jax.Array:
     """log p of each row, [n] for [n, decisions]."""
     return jax.vmap(lambda row: policy.log_probability(logits, row))(rows)
 
 
-def reinforce(policy: Policy, logits: Logits, rows: Array, advantages: Array) -> jax.Array:
+def reinforce(policy: Policy | FeasiblePolicy, logits: Logits, rows: Array, advantages: Array) -> jax.Array:
     """Mean of advantage · log p(y), y ~ p: Williams, Machine Learning 8, 1992.
 
     Args:

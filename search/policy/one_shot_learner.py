@@ -6,67 +6,59 @@ by the score. During the first part of the search, the warm-up, the widest netwo
 that falls from 1 to 0, and the policy stays as it is.
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 
 from isozyme.evaluators.protocol import Supernet
-from isozyme.search.policy import baselines, estimators, recursion
-from isozyme.search.policy.policy import Logits, Policy
-from isozyme.search.policy.trellis import Trellis
+from isozyme.search.policy.feasible_policy import policy_within
+from isozyme.search.policy.feasible_share import FeasibleShare
+from isozyme.search.policy.policy import Policy
+from isozyme.search.policy.rewards import Shaped
+from isozyme.search.policy.step import PolicyState, PolicyStep, Surrogate, reinforcing, rejecting
+from isozyme.spaces.costs import tables_of
+from isozyme.spaces.limits import Limit
 
 
-class Limits(NamedTuple):
-    """What keeps a search within a limit.
+class OneShotSettings(NamedTuple):
+    """What a search is set to; see `OneShot`.
 
     Attributes:
-      tables: what candidates cost, over pairs of neighbouring decisions: float [choices before or 1, choices] each.
-      limit: the most that a candidate may cost.
-      samples: N, draws that estimate the feasible probability; 0 where it is exact.
-      trellis: for the exact one, else None.
-      shaped: reward of (quality, cost) in place of a limit, else None.
+      rate: of Adam, for the policy.
+      momentum: of the baseline.
+      steps: of the whole search.
+      warm_up: of these, before the policy learns.
+      limit: that candidates have to keep, or None.
+      share: how the policy keeps to the limit.
+      shaped: a reward that weighs the cost, or None; there is no limit then.
     """
-
-    tables: Sequence[np.ndarray]
-    limit: float
-    samples: int
-    trellis: Trellis | None
-    shaped: Callable[[Any, Any], Any] | None
-
-
-class Settings(NamedTuple):
-    """Numbers of a search: Adam's rate for the policy, the baseline's momentum, steps and, of these, warm-up."""
 
     rate: float
     momentum: float
     steps: int
     warm_up: int
+    limit: Limit | None = None
+    share: FeasibleShare = FeasibleShare()
+    shaped: Shaped | None = None
 
 
-class State(NamedTuple):
+class OneShotState(NamedTuple):
     """All that a search has learned; a pytree of arrays.
 
     Attributes:
       weights: of the supernet, with its optimizer's state.
-      logits: of the policy.
-      optimizer: Adam's moments, of the policy.
-      average: the baseline.
+      policy: what the policy has learned.
       step: how many have been taken.
     """
 
     weights: Any
-    logits: Logits
-    optimizer: Any
-    average: baselines.Average
+    policy: PolicyState
     step: jax.Array
 
 
-class Seen(NamedTuple):
+class StepSums(NamedTuple):
     """Sums over steps: how many trained a candidate that was drawn, their quality and their cost."""
 
     taken: jax.Array
@@ -80,41 +72,42 @@ class OneShotLearner:
     Args:
       policy: over the choices.
       supernet: set up.
-      limits: or None.
       settings: of the search.
       seed: all random numbers derive from it and from the number of a step.
+
+    Raises:
+      ValueError: the limit or the shaped reward has a cost without tables, or of other choices; or nothing is feasible.
     """
 
-    def __init__(
-        self, policy: Policy, supernet: Supernet, limits: Limits | None, settings: Settings, seed: int
-    ) -> None:
-        self.policy, self._supernet, self._limits, self._settings = policy, supernet, limits, settings
-        self._seed = seed
-        self._optimizer = optax.adam(settings.rate)
+    def __init__(self, policy: Policy, supernet: Supernet, settings: OneShotSettings, seed: int) -> None:
+        self.policy, self._supernet, self._settings, self._seed = policy, supernet, settings, seed
+        limit, shaped = settings.limit, settings.shaped
+        costly = limit or shaped
+        self._tables = tables_of(costly.cost) if costly is not None else None
+        self._drawn_from = policy_within(policy, limit) if limit is not None and settings.share.exact else policy
+        self._step_of_policy = PolicyStep(policy, settings.rate, settings.momentum)
         self._run: Any = jax.jit(self._steps)
 
-    def start(self) -> State:
-        """Weights before training and a uniform policy."""
-        logits = self.policy.initial()
-        weights = self._supernet.start(self._seed)
-        return State(weights, logits, self._optimizer.init(logits), baselines.average(), jnp.zeros((), jnp.int32))
+    def start(self) -> OneShotState:
+        """Returns weights before training and a uniform policy."""
+        return OneShotState(self._supernet.start(self._seed), self._step_of_policy.start(), jnp.zeros((), jnp.int32))
 
-    def run(self, state: State, steps: int) -> tuple[State, Seen]:
-        """Takes so many steps; what was seen on the way."""
+    def run(self, state: OneShotState, steps: int) -> tuple[OneShotState, StepSums]:
+        """Takes so many steps; returns the state after them and what was seen on the way."""
         return self._run(state, steps)
 
     def compilations(self) -> int:
-        """Executables that have been built for steps."""
+        """Counts the executables that have been built for steps."""
         return self._run._cache_size()
 
-    def _steps(self, state: State, steps: Any) -> tuple[State, Seen]:
-        zero = Seen(*(jnp.zeros(()) for _ in Seen._fields))
+    def _steps(self, state: OneShotState, steps: Any) -> tuple[OneShotState, StepSums]:
+        zero = StepSums(*(jnp.zeros(()) for _ in StepSums._fields))
         return jax.lax.fori_loop(0, steps, lambda _, carry: self._step(*carry), (state, zero))
 
-    def _step(self, state: State, seen: Seen) -> tuple[State, Seen]:
+    def _step(self, state: OneShotState, seen: StepSums) -> tuple[OneShotState, StepSums]:
         key = jax.random.fold_in(jax.random.key(self._seed), state.step)
         draw, warm, train, quality, reject = jax.random.split(key, 5)
-        row = self._draw(draw, state.logits)
+        row = self._drawn_from.sample(draw, state.policy.logits)
         progress = state.step / max(self._settings.warm_up, 1)
         in_warm_up = state.step < self._settings.warm_up
         widest = in_warm_up & (jax.random.uniform(warm) >= progress)
@@ -127,55 +120,37 @@ class OneShotLearner:
             feasible, lambda w: self._supernet.quality(w, row, quality), lambda w: jnp.zeros(()), weights
         )
         learns = feasible & ~in_warm_up
-        learned = jax.lax.cond(learns, partial(self._learn, reject, row, score), lambda s: s, state)
-        state = learned._replace(weights=weights, step=state.step + 1)
+        policy = jax.lax.cond(learns, partial(self._learn, reject, row, score), lambda s: s, state.policy)
         took = feasible.astype(jnp.float32)
-        return state, Seen(seen.taken + took, seen.quality + took * score, seen.cost + took * self._cost(row))
-
-    def _draw(self, key: jax.Array, logits: Logits) -> jax.Array:
-        limits = self._limits
-        if limits is not None and limits.trellis is not None:
-            return recursion.sample(limits.trellis, key, logits)
-        return self.policy.sample(key, logits)
+        sums = StepSums(seen.taken + took, seen.quality + took * score, seen.cost + took * self._cost(row))
+        return OneShotState(weights, policy, state.step + 1), sums
 
     def _cost(self, row: jax.Array) -> jax.Array:
-        if self._limits is None:
+        if self._tables is None:
             return jnp.zeros(())
         total, before = jnp.zeros(()), jnp.zeros((), jnp.int32)
-        for table, choice in zip(self._limits.tables, row, strict=True):
+        for table, choice in zip(self._tables, row, strict=True):
             total += jnp.asarray(table, jnp.float32)[before if table.shape[0] > 1 else 0, choice]
             before = choice
         return total
 
     def _feasible(self, row: jax.Array) -> jax.Array:
-        if self._limits is None or self._limits.shaped is not None:
-            return jnp.ones((), bool)
-        return self._cost(row) <= self._limits.limit
+        limit = self._settings.limit
+        return jnp.ones((), bool) if limit is None else self._cost(row) <= limit.limit
 
-    def _learn(self, key: jax.Array, row: jax.Array, score: jax.Array, state: State) -> State:
+    def _learn(self, key: jax.Array, row: jax.Array, score: jax.Array, state: PolicyState) -> PolicyState:
         """Moves the policy by one step, unless no draw tells how probable feasible candidates are."""
-        limits = self._limits
-        reward = limits.shaped(score, self._cost(row)) if limits is not None and limits.shaped is not None else score
-        average = baselines.include(state.average, reward, self._settings.momentum)
-        surrogate, sure = self._surrogate(key, row, reward - average.mean, state.logits)
-        updates, optimizer = self._optimizer.update(jax.grad(lambda x: -surrogate(x))(state.logits), state.optimizer)
-        logits: Any = optax.apply_updates(state.logits, updates)
-        moved = state._replace(logits=logits, optimizer=optimizer, average=average)
+        shaped = self._settings.shaped
+        reward = score if shaped is None else shaped(score, self._cost(row))
+        surrogate, sure = self._surrogate(key, row, state)
+        moved = self._step_of_policy.take(state, reward, surrogate)
         return jax.tree.map(lambda new, old: jnp.where(sure, new, old), moved, state)
 
-    def _surrogate(
-        self, key: jax.Array, row: jax.Array, advantage: jax.Array, logits: Logits
-    ) -> tuple[Callable[[Logits], jax.Array], jax.Array]:
-        """What is to be made greater, and whether there is anything to go by."""
-        limits, sure = self._limits, jnp.ones((), bool)
-        if limits is None or limits.shaped is not None:
-            return lambda x: estimators.reinforce(self.policy, x, row[None], advantage[None]), sure
-        if limits.trellis is not None:
-            trellis = limits.trellis
-            return (
-                lambda x: advantage * (self.policy.log_probability(x, row) - recursion.log_probability(trellis, x)),
-                sure,
-            )
-        draws = jax.vmap(lambda one: self.policy.sample(one, logits))(jax.random.split(key, limits.samples))
+    def _surrogate(self, key: jax.Array, row: jax.Array, state: PolicyState) -> tuple[Surrogate, jax.Array]:
+        """Returns what is to be made greater, and whether there is anything to go by."""
+        limit, share = self._settings.limit, self._settings.share
+        if limit is None or share.exact:
+            return reinforcing(self._drawn_from, row), jnp.ones((), bool)
+        draws = jax.vmap(lambda one: self.policy.sample(one, state.logits))(jax.random.split(key, share.samples))
         feasible = jax.vmap(self._feasible)(draws)
-        return lambda x: estimators.rejection(self.policy, x, row, advantage, draws, feasible), feasible.any()
+        return rejecting(self.policy, row, draws, feasible), feasible.any()

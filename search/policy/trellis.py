@@ -11,6 +11,7 @@ the smallest trellis: 25 states for the 8,000 networks of three layers and 20 wi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,7 +42,8 @@ class Trellis:
 def build_trellis(costs: Sequence[np.ndarray], limit: float) -> Trellis:
     """The trellis of all choices whose costs add up to at most `limit`.
 
-    Sums are taken in double precision from the first decision to the last: exact for integers up to 2**53.
+    Sums are taken in double precision from the first decision to the last: exact for integers up to 2**53. The same
+    costs and limit give the same object, so that what is compiled for a trellis is compiled once.
 
     Args:
       costs: of each decision, float [previous choices, choices], at least 0: what a choice costs after each choice of
@@ -58,7 +60,13 @@ def build_trellis(costs: Sequence[np.ndarray], limit: float) -> Trellis:
         or np.isnan(limit)
     ):
         raise ValueError("costs must be finite numbers of at least 0, one or more a decision, and the limit a number")
-    return Trellis(tuple(table.shape[1] for table in costs), _reduced(_reachable(costs, float(limit))))
+    return _built(tuple((table.shape, table.tobytes()) for table in costs), float(limit))
+
+
+@lru_cache(maxsize=64)
+def _built(content: tuple[tuple[tuple[int, ...], bytes], ...], limit: float) -> Trellis:
+    costs = [np.frombuffer(raw).reshape(shape) for shape, raw in content]
+    return Trellis(tuple(table.shape[1] for table in costs), _reduced(_reachable(costs, limit)))
 
 
 def _reachable(costs: list[np.ndarray], limit: float) -> list[np.ndarray]:

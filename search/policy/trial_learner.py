@@ -1,22 +1,20 @@
-"""Compiled steps of a controller that learns from one trial at a time; each is compiled once a space."""
+"""Learners from one trial at a time; each is compiled once a space."""
 
-from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 import pyglove as pg
 
-from isozyme.search.policy import baselines, estimators, recursion, schedules
+from isozyme.search.policy import estimators, schedules
+from isozyme.search.policy.feasible_policy import FeasiblePolicy, policy_within
 from isozyme.search.policy.policy import Logits, Policy
-from isozyme.search.policy.trellis import build_trellis
+from isozyme.search.policy.step import PolicyState, PolicyStep, reinforcing, rejecting
 from isozyme.spaces.choices import Points
-from isozyme.spaces.limits import Limit
 
 
-class Settings(NamedTuple):
+class TrialSettings(NamedTuple):
     """Numbers that are compiled in; see `PolicyGradient`."""
 
     learning_rate: float
@@ -25,33 +23,19 @@ class Settings(NamedTuple):
     entropy: float
 
 
-class State(NamedTuple):
-    """All that a controller has learned.
-
-    Attributes:
-      logits: of the policy.
-      optimizer: Adam's moments.
-      average: the baseline.
-    """
-
-    logits: Logits
-    optimizer: Any
-    average: baselines.Average
-
-
 Drawn = tuple[jax.Array, jax.Array]
 """Rows [n, decisions] and their log-probabilities [n]."""
 
 
 @lru_cache(maxsize=64)
-def learner(points: Points, settings: Settings) -> "Learner":
-    """The learner of a space, of which there is one, so that it is compiled once."""
-    return Learner(Policy(points), settings)
+def learner(points: Points, settings: TrialSettings) -> "TrialLearner":
+    """Returns the learner of a space, of which there is one, so that it is compiled once."""
+    return TrialLearner(Policy(points), settings)
 
 
 @lru_cache(maxsize=64)
-def exact_learner(points: Points, settings: Settings, limit: str) -> tuple[Any, Any]:
-    """Draw and step given that a candidate is feasible, with the exact feasible probability.
+def exact_learner(points: Points, settings: TrialSettings, limit: str) -> "ExactLearner":
+    """Returns the learner of a space within a limit, of which there is one.
 
     Args:
       points: independent choices, none of them nested.
@@ -61,123 +45,92 @@ def exact_learner(points: Points, settings: Settings, limit: str) -> tuple[Any, 
     Raises:
       ValueError: the cost is none of these points', or nothing is feasible.
     """
-    own = learner(points, settings)
-    within: Limit = pg.from_json_str(limit)
-    trellis = build_trellis(within.cost.tables(), within.limit)
-    sizes = tuple(decision.size for decision in own.policy.decisions)
-    if trellis.sizes != sizes or any(decision.parent >= 0 for decision in own.policy.decisions):
-        raise ValueError(f"the exact limit takes independent choices: the space has {sizes}, the cost {trellis.sizes}")
-    if not trellis.feasible:
-        raise ValueError(f"nothing costs as little as {within.limit:g}")
-    return own.given(partial(recursion.log_probability, trellis), partial(recursion.sample, trellis))
+    return ExactLearner(policy_within(Policy(points), pg.from_json_str(limit)), settings)
 
 
-class Learner:
+class TrialLearner:
     """Draws from a policy and improves it.
 
+    Each step takes a state, the row that was tried [decisions], its reward, and its log-probability when it was drawn;
+    and it returns the state after it.
+
     Attributes:
+      policy: that learns.
+      start: returns the state before the first trial.
       draw: (logits, seed, how many) to `Drawn`.
       log_softmax, log_probabilities: of the policy, compiled.
-      reinforce, reject, remember: steps, see `_step`; `reject` takes further the draws and which of them are feasible,
-        `remember` whether the row is outside of the memory, the memory (rows, rewards, which of them there are) and α.
+      reinforce: the step without a limit and a memory.
+      reject: the step under a limit, by rejection; takes further the draws and which of them are feasible.
+      remember: the step with a memory; takes further whether the row is outside of it, the memory (rows, rewards, which
+        of them there are) and α.
     """
 
-    def __init__(self, policy: Policy, settings: Settings) -> None:
+    def __init__(self, policy: Policy, settings: TrialSettings) -> None:
         self.policy = policy
-        self._settings = settings
-        rate: Any = schedules.delayed(settings.learning_rate, settings.warm_up)
-        self._optimizer = optax.adam(rate)
+        self._step = _step_of(policy, settings)
+        self.start = self._step.start
         self.draw = jax.jit(self._draw, static_argnums=2)
         self.log_softmax = jax.jit(policy.log_softmax)
         self.log_probabilities = jax.jit(partial(estimators.log_probabilities, policy))
-        self.reinforce, self.reject, self.remember = map(self._compiled, (self._plain, self._rejection, self._mapo))
-
-    def start(self) -> State:
-        """A uniform policy that has learned nothing."""
-        logits = self.policy.initial()
-        return State(logits, self._optimizer.init(logits), baselines.average())
-
-    def given(self, log_share: Callable[[Logits], jax.Array], sample: Callable[[jax.Array, Logits], jax.Array]) -> Any:
-        """Draw and step of the policy given that its candidates are feasible, exactly.
-
-        Args:
-          log_share: log P(V) of logits, differentiable.
-          sample: a feasible row for a key and logits.
-        """
-
-        def density(logits: Logits, row: jax.Array) -> jax.Array:
-            return self.policy.log_probability(logits, row) - log_share(logits)
-
-        def draw(logits: Logits, seed: Any) -> Drawn:
-            row = sample(jax.random.key(seed), logits)
-            return row[None], density(logits, row)[None]
-
-        def surrogate(logits: Logits, row: jax.Array, advantage: jax.Array, baseline: jax.Array) -> jax.Array:
-            del baseline
-            return advantage * density(logits, row)
-
-        return jax.jit(draw), self._compiled(surrogate, density)
+        self.reinforce, self.reject, self.remember = map(jax.jit, (self._reinforce, self._reject, self._remember))
 
     def _draw(self, logits: Logits, seed: Any, number: int) -> Drawn:
         keys = jax.random.split(jax.random.key(seed), number)
         rows = jax.vmap(lambda key: self.policy.sample(key, logits))(keys)
         return rows, estimators.log_probabilities(self.policy, logits, rows)
 
-    def _compiled(self, surrogate: Callable[..., jax.Array], density: Callable[..., jax.Array] | None = None) -> Any:
-        return jax.jit(partial(self._step, surrogate, density or self.policy.log_probability))
+    def _reinforce(self, state: PolicyState, row: Any, reward: Any, past: Any) -> PolicyState:
+        return self._step.take(state, reward, reinforcing(self.policy, row), _weight(self.policy, state, row, past))
 
-    def _step(
+    def _reject(self, state: PolicyState, row: Any, reward: Any, past: Any, draws: Any, feasible: Any) -> PolicyState:
+        surrogate = rejecting(self.policy, row, draws, feasible)
+        return self._step.take(state, reward, surrogate, _weight(self.policy, state, row, past))
+
+    def _remember(
         self,
-        surrogate: Callable[..., jax.Array],
-        density: Callable[[Logits, jax.Array], jax.Array],
-        state: State,
+        state: PolicyState,
         row: Any,
         reward: Any,
         past: Any,
-        *further: Any,
-    ) -> State:
-        """Learns from one trial.
-
-        Args:
-          surrogate: (logits, row, advantage, baseline, *further) to what is to be made greater.
-          density: (logits, row) to the log-probability of drawing the row.
-          state: before the trial.
-          row: what was tried, [decisions].
-          reward: scalar.
-          past: the density of the row when it was drawn.
-          further: whatever the surrogate takes.
-        """
-        average = baselines.include(state.average, reward, self._settings.momentum)
-        advantage = estimators.importance(density(state.logits, row), past) * (reward - average.mean)
-
-        def loss(logits: Logits) -> jax.Array:
-            bonus = self._settings.entropy * self.policy.entropy(logits)
-            return -surrogate(logits, row, advantage, average.mean, *further) - bonus
-
-        updates, optimizer = self._optimizer.update(jax.grad(loss)(state.logits), state.optimizer)
-        logits: Any = optax.apply_updates(state.logits, updates)
-        return State(logits, optimizer, average)
-
-    def _plain(self, logits: Logits, row: jax.Array, advantage: jax.Array, baseline: jax.Array) -> jax.Array:
-        del baseline
-        return estimators.reinforce(self.policy, logits, row[None], advantage[None])
-
-    def _rejection(
-        self, logits: Logits, row: jax.Array, advantage: jax.Array, baseline: jax.Array, draws: Any, feasible: Any
-    ) -> jax.Array:
-        del baseline
-        return estimators.rejection(self.policy, logits, row, advantage, draws, feasible)
-
-    def _mapo(
-        self,
-        logits: Logits,
-        row: jax.Array,
-        advantage: jax.Array,
-        baseline: jax.Array,
         outside: Any,
         memory: tuple[Any, Any, Any],
         alpha: Any,
-    ) -> jax.Array:
+    ) -> PolicyState:
         rows, rewards, there = memory
-        drawn = (row[None], advantage[None], jnp.asarray(outside)[None])
-        return estimators.mapo(self.policy, logits, (rows, rewards - baseline, there), drawn, alpha)
+
+        def surrogate(logits: Logits, advantage: jax.Array, baseline: jax.Array) -> jax.Array:
+            drawn = (row[None], advantage[None], jnp.asarray(outside)[None])
+            return estimators.mapo(self.policy, logits, (rows, rewards - baseline, there), drawn, alpha)
+
+        return self._step.take(state, reward, surrogate, _weight(self.policy, state, row, past))
+
+
+class ExactLearner:
+    """Draws feasible candidates from a policy and improves it, both with the exact feasible probability.
+
+    Attributes:
+      draw: (logits, seed) to `Drawn` of one row.
+      reinforce: the step, as that of `TrialLearner`; log-probabilities are those given that a candidate is feasible.
+    """
+
+    def __init__(self, policy: FeasiblePolicy, settings: TrialSettings) -> None:
+        self._policy = policy
+        self._step = _step_of(policy.policy, settings)
+        self.draw, self.reinforce = jax.jit(self._draw), jax.jit(self._reinforce)
+
+    def _draw(self, logits: Logits, seed: Any) -> Drawn:
+        row = self._policy.sample(jax.random.key(seed), logits)
+        return row[None], self._policy.log_probability(logits, row)[None]
+
+    def _reinforce(self, state: PolicyState, row: Any, reward: Any, past: Any) -> PolicyState:
+        return self._step.take(state, reward, reinforcing(self._policy, row), _weight(self._policy, state, row, past))
+
+
+def _step_of(policy: Policy, settings: TrialSettings) -> PolicyStep:
+    rate = schedules.delayed(settings.learning_rate, settings.warm_up)
+    return PolicyStep(policy, rate, settings.momentum, settings.entropy)
+
+
+def _weight(drawn_from: Policy | FeasiblePolicy, state: PolicyState, row: Any, past: Any) -> jax.Array:
+    """Says how much a trial of an earlier policy counts, by the log-probability of drawing it now and then."""
+    return estimators.importance(drawn_from.log_probability(state.logits, row), past)

@@ -20,7 +20,7 @@ from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.mapo import MAPO
 from isozyme.search.policy.policy import policy_over
 from isozyme.search.policy.rewards import CostAware
-from isozyme.search.policy.trial_learner import Settings, learner
+from isozyme.search.policy.trial_learner import TrialSettings, learner
 from isozyme.spaces.choices import of_sizes
 from isozyme.spaces.costs import AdditiveCost
 from isozyme.spaces.limits import Limit
@@ -112,7 +112,7 @@ def test_warm_up():
 
 def state(running):
     """What a run has learned, as its snapshot tells."""
-    leaves, structure = jax.tree.flatten(learner(POLICY.points, Settings(0.05, 0, 0.95, 0.0)).start())
+    leaves, structure = jax.tree.flatten(learner(POLICY.points, TrialSettings(0.05, 0, 0.95, 0.0)).start())
     saved = running.snapshot()["state"]
     assert len(saved) == len(leaves)
     return jax.tree.unflatten(structure, [np.asarray(one, np.float32) for one in saved])
@@ -189,7 +189,7 @@ def test_one_compilation_serves_all_searches():
     """Task: compiled once a space, whatever is proposed, fed back, restored or started again."""
     algorithm = PolicyGradient(0.03).start(SPACE, QUALITY)
     search(algorithm, 40)
-    compiled: Any = learner(POLICY.points, Settings(0.03, 0, 0.95, 0.0))  # The one that all searches share.
+    compiled: Any = learner(POLICY.points, TrialSettings(0.03, 0, 0.95, 0.0))  # The one that all searches share.
     sizes = [function._cache_size() for function in (compiled.draw, compiled.reinforce)]
     assert min(sizes) > 0
     search(PolicyGradient(0.03).start(SPACE, QUALITY), 40, lag=5, seed=1)

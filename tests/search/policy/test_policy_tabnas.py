@@ -18,7 +18,7 @@ from isozyme.search.policy import estimators
 from isozyme.search.policy.chain import chain_feasible_log_probability
 from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.policy import policy_over
-from isozyme.search.policy.trial_learner import Settings, learner
+from isozyme.search.policy.trial_learner import TrialSettings, learner
 from isozyme.spaces.limits import Limit
 from isozyme.spaces.template import TemplateSpace
 
@@ -233,7 +233,7 @@ def test_infeasible_samples_change_nothing(fields):
 def test_a_step_without_a_feasible_draw_is_skipped():
     """Facts 6 and 11: where none of the N draws is feasible the step is skipped, not divided by zero."""
     algorithm, skipped = limited(samples=1), 0
-    draw = learner(policy_over(SPACE).points, Settings(0.1, 0, 0.95, 0.0)).draw
+    draw = learner(policy_over(SPACE).points, TrialSettings(0.1, 0, 0.95, 0.0)).draw
     for number in range(60):
         before = algorithm.snapshot()["state"]
         proposal = algorithm.propose(number, np.random.default_rng(number))
