@@ -10,7 +10,7 @@ from collections.abc import Callable
 from isozyme.evaluators.protocol import Status
 from isozyme.launch.experiment import Budget, Experiment
 from isozyme.search.accounting import phases
-from isozyme.search.accounting.bill import Cost, Session, Totals, price
+from isozyme.search.accounting.bill import Bill, Session, Totals, price_search
 from isozyme.search.accounting.power import EnergyCounter
 from isozyme.search.journal.journal import Journal
 from isozyme.search.progress.progress import Progress
@@ -72,12 +72,12 @@ class Meter:
 
     def phases(self) -> list[str]:
         """Where the controller's time went, over all sessions: a line, or none before anything was done."""
-        return phases.of_sessions(description for _, _, description in self._journal.sessions())
+        return phases.describe_phases(description for _, _, description in self._journal.sessions())
 
-    def cost(self, progress: Progress) -> Cost | None:
+    def cost(self, progress: Progress) -> Bill | None:
         """The bill so far; None before anything was evaluated."""
         sessions = self.sessions()
-        return price(sessions, totals(progress), self._experiment.power) if sessions else None
+        return price_search(sessions, totals(progress), self._experiment.power) if sessions else None
 
     def limit(self, budget: Budget, progress: Progress) -> Callable[[], bool] | None:
         """Whether hours or kWh are used up, looked at once a second; None without such a limit."""

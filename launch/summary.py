@@ -11,7 +11,7 @@ from isozyme.evaluators.protocol import SPLITS, Outcome
 from isozyme.launch.closing import Closing
 from isozyme.launch.display import say
 from isozyme.launch.experiment import Experiment
-from isozyme.search.accounting.bill import Cost, lines
+from isozyme.search.accounting.bill import Bill, bill_lines
 from isozyme.search.progress.progress import Progress
 from isozyme.search.validation.funnel import Verdict, best
 
@@ -24,7 +24,7 @@ def show(
     folder: Path,
     progress: Progress,
     closing: Closing | None,
-    cost: Cost | None,
+    cost: Bill | None,
     remarks: Sequence[str] = (),
 ) -> None:
     """Prints the summary of a finished run."""
@@ -47,7 +47,7 @@ def show(
     say(console, f"not ok: {failures or 'none'}; front: {len(progress.archive.trials)} trials in {folder}/pareto.csv")
     for line in _operators(progress):
         say(console, line)
-    for line in [*(lines(cost) if cost is not None else ()), *remarks]:
+    for line in [*(bill_lines(cost) if cost is not None else ()), *remarks]:
         say(console, line)
     if closing is None:
         say(console, "no trial was scored, so there is no winner; look at the reasons above")

@@ -14,7 +14,7 @@ from isozyme.launch.experiment import Experiment
 from isozyme.launch.meter import Meter
 from isozyme.launch.overrides import paths
 from isozyme.launch.reading.card import export_command
-from isozyme.search.accounting.bill import scalars
+from isozyme.search.accounting.bill import bill_scalars
 from isozyme.search.journal.database import no_room
 from isozyme.search.progress.progress import HITS, Progress
 from isozyme.search.protocol import Trial
@@ -135,7 +135,7 @@ class TensorBoardWriter:
             values |= {f"operators/{name}/proposals": tally.proposals, f"operators/{name}/better": tally.improvements}
         cost = self._meter.cost(progress)
         if cost is not None:
-            values |= scalars(cost, self._best_score(progress))
+            values |= bill_scalars(cost, self._best_score(progress))
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from isozyme.launch.errors import UsageError, type_and_first_line
 from isozyme.launch.reading import RunReader
 from isozyme.launch.reports import drawing, printing
-from isozyme.search.accounting.phases import of_sessions
+from isozyme.search.accounting.phases import describe_phases
 from isozyme.search.objectives import Objective
 from isozyme.search.validation.meta_validation import Look, in_words, looks, rounds
 
@@ -148,7 +148,7 @@ def _print(
     hours = sum(seen - began for began, seen, _ in sessions) / 3600
     print(f"{total} trials, {sum(p.evaluated for p in run)} evaluated; hits {sum(hits.values()) / total:.1%}: {shares}")
     print(f"{len(sessions)} sessions, {hours:.2f} h, {total / hours if hours else 0:.0f} trials an hour")
-    for remark in of_sessions(description for _, _, description in sessions):
+    for remark in describe_phases(description for _, _, description in sessions):
         print(remark)
     if seen:
         print(in_words(seen, tasks))

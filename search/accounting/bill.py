@@ -1,4 +1,4 @@
-"""What a search cost: device time, energy and emissions, priced from the journal's trials and sessions.
+"""Prices a search: device time, energy and emissions, from the journal's trials and sessions.
 
 E [kWh] = T · n · P · PUE and M [kg CO2e] = E · c (Patterson et al., arXiv 2204.05149). T is the time that devices are
 held, whatever happens meanwhile: waiting, compiling, failed trials and the controller included. Emissions are gross and
@@ -19,7 +19,7 @@ _KWH = 3.6e6  # joules
 _HOUR = 3600.0  # seconds
 
 
-def _check(owner: str, name: str, value: Any) -> None:
+def _check_amount(owner: str, name: str, value: Any) -> None:
     """Raises ValueError unless `value` is a number that can be billed: what is missing is not zero."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < math.inf:
         raise ValueError(f"{owner}: {name} is {value!r}; a cost needs a finite number that is not negative")
@@ -48,9 +48,9 @@ class Session:
 
     def __post_init__(self) -> None:
         for name in ("began", "seen", "workers", "processors", "accelerators"):
-            _check("session", name, getattr(self, name))
+            _check_amount("session", name, getattr(self, name))
         if self.joules is not None:
-            _check("session", "joules", self.joules)
+            _check_amount("session", "joules", self.joules)
 
     @classmethod
     def read(cls, began: float, seen: float, description: str) -> "Session":
@@ -97,7 +97,7 @@ class Totals:
             seconds, cpu_seconds, *_ = trial.effort
             spent = {"seconds": seconds, "saved_seconds": trial.saved_seconds, "cpu_seconds": cpu_seconds}
             for name, value in spent.items():
-                _check(f"trial {trial.number}", name, value)
+                _check_amount(f"trial {trial.number}", name, value)
             sums[_kind(trial.status)] += seconds
             sums["avoided_seconds"] += trial.saved_seconds
             sums["cpu_seconds"] += cpu_seconds
@@ -114,8 +114,8 @@ def _kind(status: Status) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What a search cost; costs of its parts add up.
+class Bill:
+    """What a search cost; the bills of its parts add up.
 
     Attributes:
       totals: seconds of its evaluations.
@@ -139,14 +139,17 @@ class Cost:
         """Time that devices of either kind were held, summed over them."""
         return self.core_seconds + self.accelerator_seconds
 
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+    def __add__(self, other: "Bill") -> "Bill":
+        return Bill(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-def split(spans: Sequence[tuple[float, float]]) -> list[float]:
-    """Seconds for which each span (begin, end) on one device is billed: moments are shared by the spans under way.
+def share_time(spans: Sequence[tuple[float, float]]) -> list[float]:
+    """Returns the seconds for which each span on one device is billed: spans share the time in which they overlap.
 
     The sum is the time in which any span was under way. A span that ends before it begins is billed for nothing.
+
+    Args:
+      spans: (begin, end), in seconds.
     """
     changes = [(begin, 1, i) for i, (begin, end) in enumerate(spans) if begin < end]
     changes += [(end, -1, i) for i, (begin, end) in enumerate(spans) if begin < end]
@@ -160,8 +163,8 @@ def split(spans: Sequence[tuple[float, float]]) -> list[float]:
     return shares
 
 
-def price(sessions: Sequence[Session], totals: Totals, power: Power) -> Cost:
-    """The cost of a search. A plain function of records: another `power` prices a finished search again.
+def price_search(sessions: Sequence[Session], totals: Totals, power: Power) -> Bill:
+    """Returns the bill of a search: a plain function of records, so that another `power` prices a search again.
 
     Raises:
       ValueError: there is no session.
@@ -178,21 +181,21 @@ def price(sessions: Sequence[Session], totals: Totals, power: Power) -> Cost:
     kwh = joules * power.estimate("pue") * (1 / _KWH)
     kg_co2e = kwh * power.estimate("grid_intensity")
     avoided_kwh = kwh.mid * totals.avoided_seconds / worker_seconds if worker_seconds else 0.0
-    return Cost(totals, worker_seconds, core_seconds, accelerator_seconds, kwh, kg_co2e, avoided_kwh)
+    return Bill(totals, worker_seconds, core_seconds, accelerator_seconds, kwh, kg_co2e, avoided_kwh)
 
 
 def _held(sessions: Sequence[Session]) -> list[float]:
-    """Seconds of each session; those that overlap on one machine share them."""
+    """Returns the seconds of each session; sessions that overlap on one machine share them."""
     seconds = [0.0] * len(sessions)
     for machine in dict.fromkeys(s.machine for s in sessions):
         here = [i for i, s in enumerate(sessions) if s.machine == machine]
-        for i, share in zip(here, split([(sessions[i].began, sessions[i].seen) for i in here]), strict=True):
+        for i, share in zip(here, share_time([(sessions[i].began, sessions[i].seen) for i in here]), strict=True):
             seconds[i] = share
     return seconds
 
 
 def _energy(session: Session, seconds: float, power: Power) -> Estimate:
-    """Joules of a session before PUE.
+    """Returns the joules of a session before PUE.
 
     Watts whose source is known come before the session's own counter, and the counter before an assumption.
     """
@@ -208,7 +211,7 @@ def _energy(session: Session, seconds: float, power: Power) -> Estimate:
 
 
 def amortisation(search_kg: float, kg_per_use_before: float, kg_per_use_after: float) -> float:
-    """How often one use of the winner pays for the search: emissions it saves over those of the search.
+    """Returns how often one use of the winner pays for the search: emissions that it saves over those of the search.
 
     1 / amortisation uses break even; a winner that emits more than what it replaces gives a negative number.
     """
@@ -217,36 +220,36 @@ def amortisation(search_kg: float, kg_per_use_before: float, kg_per_use_after: f
     return (kg_per_use_before - kg_per_use_after) / search_kg
 
 
-def lines(cost: Cost) -> list[str]:
-    """The cost as text for the closing summary; each line says how its figures are known."""
-    seconds, kwh = cost.totals, cost.kwh
+def bill_lines(bill: Bill) -> list[str]:
+    """Puts a bill into words for the closing summary; each line says how its figures are known."""
+    seconds, kwh = bill.totals, bill.kwh
     return [
-        f"held {rounded(cost.core_seconds / _HOUR)} CPU core hours and {rounded(cost.accelerator_seconds / _HOUR)} "
+        f"held {rounded(bill.core_seconds / _HOUR)} CPU core hours and {rounded(bill.accelerator_seconds / _HOUR)} "
         "accelerator hours: measured",
         f"evaluations took {seconds.useful_seconds:.0f} s, failures {seconds.failed_seconds:.0f} s, trials stopped at "
-        f"hurdles {seconds.hurdle_seconds:.0f} s, of {cost.worker_seconds:.0f} s that workers were held: measured",
+        f"hurdles {seconds.hurdle_seconds:.0f} s, of {bill.worker_seconds:.0f} s that workers were held: measured",
         f"evaluations took {seconds.cpu_seconds:.0f} s of processor time: measured",
         f"the cache avoided {seconds.avoided_seconds:.0f} s of evaluations: measured",
-        f"and with them {rounded(cost.avoided_kwh)} kWh: {kwh.label}",
+        f"and with them {rounded(bill.avoided_kwh)} kWh: {kwh.label}",
         f"energy {kwh} kWh: {kwh.label}",
-        f"emissions {cost.kg_co2e} kg CO2e, gross: {cost.kg_co2e.label}",
+        f"emissions {bill.kg_co2e} kg CO2e, gross: {bill.kg_co2e.label}",
     ]
 
 
-def scalars(cost: Cost, best: float | None) -> dict[str, float]:
-    """The cost as TensorBoard scalars by name.
+def bill_scalars(bill: Bill, best: float | None) -> dict[str, float]:
+    """Returns a bill as TensorBoard scalars by name.
 
     Args:
-      cost: of the search so far.
+      bill: of the search so far.
       best: the best score so far, where more is better; None leaves out the score per kWh.
     """
     values = {
-        "kwh": cost.kwh.mid,
-        "kg_co2e": cost.kg_co2e.mid,
-        "avoided_kwh": cost.avoided_kwh,
-        "device_seconds": cost.device_seconds,
-        **asdict(cost.totals),
+        "kwh": bill.kwh.mid,
+        "kg_co2e": bill.kg_co2e.mid,
+        "avoided_kwh": bill.avoided_kwh,
+        "device_seconds": bill.device_seconds,
+        **asdict(bill.totals),
     }
-    if best is not None and cost.kwh.mid > 0.0:
-        values["best_per_kwh"] = best / cost.kwh.mid
+    if best is not None and bill.kwh.mid > 0.0:
+        values["best_per_kwh"] = best / bill.kwh.mid
     return {f"cost/{name}": value for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Where the controller's time goes: seconds of each phase of a trial's path, of one session."""
+"""Measures where the controller's time goes: seconds of each phase of a trial's path, of one session."""
 
 import json
 import time
@@ -9,7 +9,7 @@ PHASES: tuple[str, ...] = ("proposal", "keys", "dispatch", "evaluation", "journa
 
 
 class Stopwatch:
-    """Gives the time since its last reading to a phase; two readings enclose what is measured.
+    """Adds the time since its last reading to a phase; two readings enclose what is measured.
 
     Attributes:
       seconds: by phase. 'evaluation' is the work itself where it is done in this process, and waiting for it
@@ -21,18 +21,18 @@ class Stopwatch:
         self._last = time.perf_counter()
 
     def start(self) -> None:
-        """What has passed since the last reading belongs to no phase."""
+        """Reads the clock; the time since the last reading belongs to no phase."""
         self._last = time.perf_counter()
 
     def lap(self, phase: str) -> None:
-        """What has passed since the last reading was spent on `phase`."""
+        """Reads the clock; the time since the last reading belongs to `phase`."""
         now = time.perf_counter()
         self.seconds[phase] += now - self._last
         self._last = now
 
 
-def of_sessions(descriptions: Iterable[str]) -> list[str]:
-    """The shares of all sessions together, as a line of words, the largest first; none where nothing was measured.
+def describe_phases(descriptions: Iterable[str]) -> list[str]:
+    """Returns the phases' shares of all sessions together in one line, the largest first; no line without measures.
 
     Args:
       descriptions: of the journal's sessions, JSON objects.

@@ -1,4 +1,4 @@
-"""Watts, PUE and grid intensity, each with an interval and a label; counters and traces of energy.
+"""Turns time into energy and emissions: watts, PUE and grid intensity, with intervals and labels; counters; traces.
 
 Patterson et al., IEEE Computer 55(7), 2022, arXiv 2204.05149: energy E = T · n · P · PUE, emissions M = E · c.
 """
@@ -32,7 +32,7 @@ class Estimate:
 
     @classmethod
     def exactly(cls, value: float, label: str = "measured") -> "Estimate":
-        """A quantity that is its own bounds."""
+        """Returns a quantity that is its own bounds."""
         return cls(value, value, value, label)
 
     def __add__(self, other: "Estimate") -> "Estimate":
@@ -45,7 +45,7 @@ class Estimate:
         return Estimate(low, mid, high, self._weaker(factor))
 
     def _weaker(self, other: "Estimate") -> str:
-        """What is made from several figures is as sure as the least sure of them."""
+        """Returns the label of what is made from both: the one that is less sure."""
         return max(self.label, other.label, key=LABELS.index)
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Estimate:
 
 
 def rounded(value: float) -> str:
-    """Three digits; whole numbers from a thousand on."""
+    """Writes a number with three digits, and whole from a thousand on."""
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
@@ -105,7 +105,7 @@ class Power(pg.Object):
                 raise ValueError(f"{name} is {getattr(self, name)}: give a finite number, or (low, mid, high) in order")
 
     def estimate(self, name: str) -> Estimate:
-        """A figure with its interval and label."""
+        """Returns a figure with its interval and label."""
         value = getattr(self, name)
         bounds = value if isinstance(value, tuple) else (value, value, value)
         return Estimate(*bounds, label=self._label(name))
@@ -119,7 +119,7 @@ class Power(pg.Object):
         return "measured" if self.source in ("meter", "counter") else self.source
 
     def lines(self) -> list[str]:
-        """The figures and their labels, as text."""
+        """Returns the figures and their labels as lines of text."""
         units = {
             "watts_per_core": "W a CPU core held",
             "watts_per_accelerator": "W an accelerator held",
@@ -130,8 +130,8 @@ class Power(pg.Object):
         return [f"{figure} {units[name]}: {figure.label}" for name, figure in figures.items()]
 
 
-def integrate(times: Sequence[float], watts: Sequence[float]) -> float:
-    """Energy of a power trace in joules, by trapezoids.
+def integrate_power(times: Sequence[float], watts: Sequence[float]) -> float:
+    """Returns the energy of a power trace in joules, by trapezoids.
 
     Args:
       times: seconds; where the clock was set back, no energy is counted.
@@ -162,7 +162,7 @@ class EnergyCounter:
 
     @classmethod
     def open(cls, root: Path = Path("/sys/class/powercap")) -> "EnergyCounter | None":
-        """A counter that starts now; None where the machine has none or does not let us read it."""
+        """Starts a counter; returns None where the machine has none or does not let us read it."""
         try:
             zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if _counts(zone)]
             return cls(zones) if zones else None
@@ -170,7 +170,7 @@ class EnergyCounter:
             return None
 
     def joules(self) -> float:
-        """Energy since the counter was opened.
+        """Returns the energy since the counter was opened.
 
         Raises:
           OSError: a counter has become unreadable.
@@ -185,7 +185,7 @@ class EnergyCounter:
 
 
 def _counts(zone: Path) -> bool:
-    """Packages and memory; cores and graphics are parts of their package, and psys would count all again."""
+    """Tells whether a zone is a package or memory: cores and graphics are parts of packages, psys holds all again."""
     name = (zone / "name").read_text().strip()
     return name.startswith("package") or name == "dram"
 

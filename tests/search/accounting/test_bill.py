@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search.accounting.bill import Session, Totals, amortisation, lines, price, scalars, split
+from isozyme.search.accounting.bill import (
+    Session,
+    Totals,
+    amortisation,
+    bill_lines,
+    bill_scalars,
+    price_search,
+    share_time,
+)
 from isozyme.search.accounting.power import LABELS, Power
 from isozyme.search.protocol import Effort, Proposal, Trial
 
@@ -34,7 +42,7 @@ def trial(number=0, status=Status.OK, seconds=0.0, saved_seconds=0.0, cpu_second
 
 
 def cost(*sessions, totals=NOTHING, **figures):
-    return price(sessions, totals, Power(**{**KNOWN, **figures}))
+    return price_search(sessions, totals, Power(**{**KNOWN, **figures}))
 
 
 def test_gpt_3():
@@ -80,16 +88,18 @@ def test_parts_add_up_in_any_order():
         began = one.seen + rng.uniform(0, 1e5)
         done = trial(number, rng.choice(list(Status)), *(rng.uniform(0, 100) for _ in range(3)))
         parts.append((one, Totals.of([done]), done))
-    whole = price([one for one, _, _ in parts], Totals.of(done for _, _, done in parts), Power())
+    whole = price_search([one for one, _, _ in parts], Totals.of(done for _, _, done in parts), Power())
     rng.shuffle(parts)
-    first, *rest = (price([one], totals, Power()) for one, totals, _ in parts)
+    first, *rest = (price_search([one], totals, Power()) for one, totals, _ in parts)
     added = sum(rest, start=first)
     for name in ("low", "mid", "high"):
         assert getattr(added.kwh, name) == pytest.approx(getattr(whole.kwh, name), rel=1e-9)
         assert getattr(added.kg_co2e, name) == pytest.approx(getattr(whole.kg_co2e, name), rel=1e-9)
     for name in ("device_seconds", "useful_seconds", "failed_seconds", "hurdle_seconds", "cpu_seconds"):
-        assert scalars(added, None)[f"cost/{name}"] == pytest.approx(scalars(whole, None)[f"cost/{name}"], rel=1e-9)
-    shuffled = price([one for one, _, _ in parts], added.totals, Power())
+        assert bill_scalars(added, None)[f"cost/{name}"] == pytest.approx(
+            bill_scalars(whole, None)[f"cost/{name}"], rel=1e-9
+        )
+    shuffled = price_search([one for one, _, _ in parts], added.totals, Power())
     assert shuffled.kwh.mid == pytest.approx(whole.kwh.mid, rel=1e-9)
 
 
@@ -126,14 +136,14 @@ def test_a_clock_that_goes_back_takes_no_energy_back():
     """Fact 6."""
     back = session(hours=-2.0, began=10 * HOUR)
     assert (cost(back).kwh.mid, cost(back, session(began=20 * HOUR)).kwh.mid) == pytest.approx((0.0, 0.1))
-    counted = price([session(hours=-2.0, began=10 * HOUR, joules=7.2e6)], NOTHING, Power(pue=1.0))
+    counted = price_search([session(hours=-2.0, began=10 * HOUR, joules=7.2e6)], NOTHING, Power(pue=1.0))
     assert counted.kwh.mid == pytest.approx(2.0)
 
 
 def test_trials_that_overlap_on_one_device_share_it():
     """Fact 7."""
-    assert split([(0.0, 10.0), (5.0, 20.0)]) == [7.5, 12.5]
-    assert split([(0.0, 9.0), (0.0, 9.0), (20.0, 30.0), (8.0, 8.0), (9.0, 1.0)]) == [4.5, 4.5, 10.0, 0.0, 0.0]
+    assert share_time([(0.0, 10.0), (5.0, 20.0)]) == [7.5, 12.5]
+    assert share_time([(0.0, 9.0), (0.0, 9.0), (20.0, 30.0), (8.0, 8.0), (9.0, 1.0)]) == [4.5, 4.5, 10.0, 0.0, 0.0]
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=8))
@@ -144,7 +154,7 @@ def test_shares_add_up_to_the_time_that_passed(spans):
         under_way = [i for i, (begin, end) in enumerate(spans) if begin <= moment < end]
         for i in under_way:
             expected[i] += 1 / len(under_way)
-    assert split(spans) == pytest.approx(expected)
+    assert share_time(spans) == pytest.approx(expected)
 
 
 def test_sessions_that_overlap_on_one_machine_are_billed_once():
@@ -154,7 +164,7 @@ def test_sessions_that_overlap_on_one_machine_are_billed_once():
     assert cost(session(processors=4), session(processors=4, machine="there")).device_seconds == 8 * HOUR
     assert cost(session(processors=4), session(processors=4, began=HOUR)).device_seconds == 8 * HOUR
     counted = [session(joules=3.6e6), session(joules=3.6e6)]
-    assert price(counted, NOTHING, Power(pue=1.0)).kwh.mid == pytest.approx(1.0)
+    assert price_search(counted, NOTHING, Power(pue=1.0)).kwh.mid == pytest.approx(1.0)
 
 
 def test_a_finished_log_is_priced_again():
@@ -162,7 +172,7 @@ def test_a_finished_log_is_priced_again():
     description = {"workers": 2, "processors": 3, "accelerators": 0, "machine": "here", "commit": "abc"}
     sessions = [Session.read(10.0, 7210.0, json.dumps(description))]
     totals = Totals.of([trial(seconds=100.0), trial(1, saved_seconds=100.0)])
-    first, second = (price(sessions, totals, Power(pue=pue, grid_intensity=0.1)) for pue in (1.5, 1.2))
+    first, second = (price_search(sessions, totals, Power(pue=pue, grid_intensity=0.1)) for pue in (1.5, 1.2))
     assert first.kwh.mid == pytest.approx(2 * 3 * 0.010 * 1.5)
     assert second.kwh.mid == pytest.approx(first.kwh.mid * 1.2 / 1.5)
     assert second.avoided_kwh == pytest.approx(first.avoided_kwh * 1.2 / 1.5)
@@ -174,21 +184,21 @@ def test_a_finished_log_is_priced_again():
 def test_one_default_makes_the_result_assumed(left_out):
     """Fact 10: a product is as sure as its least sure factor."""
     figures: dict[str, Any] = {"watts_per_core": 9.0, "watts_per_accelerator": 99.0, "pue": 1.2, "grid_intensity": 0.1}
-    known = price([session(accelerators=1)], NOTHING, Power(**figures, source="meter"))
+    known = price_search([session(accelerators=1)], NOTHING, Power(**figures, source="meter"))
     assert (known.kwh.label, known.kg_co2e.label) == ("table", "table")
     del figures[left_out]
-    found = price([session(accelerators=1)], NOTHING, Power(**figures, source="meter"))
+    found = price_search([session(accelerators=1)], NOTHING, Power(**figures, source="meter"))
     assert found.kg_co2e.label == "assumed"
     assert found.kwh.label == ("table" if left_out == "grid_intensity" else "assumed")
-    assert all(line.rpartition(": ")[2] in LABELS for line in lines(found))
-    assert f" kWh: {found.kwh.label}" in "\n".join(lines(found))
+    assert all(line.rpartition(": ")[2] in LABELS for line in bill_lines(found))
+    assert f" kWh: {found.kwh.label}" in "\n".join(bill_lines(found))
 
 
 def test_lines_and_scalars():
     """Fact 10; section 5: the interval is reported."""
     totals = Totals.of([trial(seconds=50.0), trial(1, Status.CRASHED, 7.0), trial(2, saved_seconds=50.0)])
-    found = price([session(workers=2, processors=3)], totals, Power())
-    text = "\n".join(lines(found))
+    found = price_search([session(workers=2, processors=3)], totals, Power())
+    text = "\n".join(bill_lines(found))
     for part in (
         "3 CPU core hours",
         "50 s, failures 7 s",
@@ -198,22 +208,22 @@ def test_lines_and_scalars():
     ):
         assert part in text
     assert "emissions 0.0225 (0.0006 to 0.108) kg CO2e, gross: assumed" in text
-    values = scalars(found, best=0.5)
+    values = bill_scalars(found, best=0.5)
     assert values["cost/kwh"] == pytest.approx(0.0474)
     assert values["cost/best_per_kwh"] == pytest.approx(0.5 / 0.0474)
     assert values["cost/device_seconds"] == 3 * HOUR
-    assert "cost/best_per_kwh" not in scalars(found, best=None)
+    assert "cost/best_per_kwh" not in bill_scalars(found, best=None)
     assert found.avoided_kwh == pytest.approx(0.0474 * 50 / 7200)
 
 
 def test_a_counter_comes_before_an_assumption_and_after_known_watts():
     """Section 5: what was counted is used, unless watts were given together with their source."""
     counted = session(joules=7.2e6)
-    assert price([counted], NOTHING, Power(pue=1.0)).kwh.mid == pytest.approx(2.0)
-    assert price([counted], NOTHING, Power(pue=1.0)).kwh.label == "table"
-    assert price([counted], NOTHING, Power(pue=1.0, watts_per_core=9.0)).kwh.mid == pytest.approx(2.0)
-    assert price([counted], NOTHING, Power(pue=1.0, watts_per_core=9.0, source="table")).kwh.mid == 0.009
-    assert price([counted, session(began=HOUR)], NOTHING, Power(pue=1.0)).kwh.label == "assumed"
+    assert price_search([counted], NOTHING, Power(pue=1.0)).kwh.mid == pytest.approx(2.0)
+    assert price_search([counted], NOTHING, Power(pue=1.0)).kwh.label == "table"
+    assert price_search([counted], NOTHING, Power(pue=1.0, watts_per_core=9.0)).kwh.mid == pytest.approx(2.0)
+    assert price_search([counted], NOTHING, Power(pue=1.0, watts_per_core=9.0, source="table")).kwh.mid == 0.009
+    assert price_search([counted, session(began=HOUR)], NOTHING, Power(pue=1.0)).kwh.label == "assumed"
 
 
 @pytest.mark.parametrize("field", ["workers", "processors", "accelerators", "machine"])
@@ -235,7 +245,7 @@ def test_missing_numbers_are_errors():
             with pytest.raises(ValueError, match=f"trial 0: {name} is"):
                 Totals.of([trial(**{name: wrong})])
     with pytest.raises(ValueError, match="no session"):
-        price([], NOTHING, Power())
+        price_search([], NOTHING, Power())
 
 
 @pytest.mark.parametrize(

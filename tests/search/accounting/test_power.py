@@ -6,7 +6,7 @@ from typing import Any
 import pyglove as pg
 import pytest
 
-from isozyme.search.accounting.power import EnergyCounter, Estimate, Power, integrate
+from isozyme.search.accounting.power import EnergyCounter, Estimate, Power, integrate_power
 
 
 @pytest.fixture
@@ -55,16 +55,16 @@ def test_no_counter_where_none_can_be_read(counters, tmp_path):
 
 def test_a_clock_that_goes_back_takes_no_energy_back():
     """Fact 6."""
-    assert integrate([0.0, 10.0, 5.0, 15.0], [2.0] * 4) == pytest.approx(40.0)
+    assert integrate_power([0.0, 10.0, 5.0, 15.0], [2.0] * 4) == pytest.approx(40.0)
 
 
 def test_integrals_of_traces():
     """Fact 8."""
     uneven = [0.0, 0.1, 7.0, 7.5, 100.0]
-    assert integrate(uneven, [330.0] * 5) == 33_000.0
-    assert integrate([0.0, 1.0, 5.0], [0.0, 100.0, 0.0]) == 250.0
+    assert integrate_power(uneven, [330.0] * 5) == 33_000.0
+    assert integrate_power([0.0, 1.0, 5.0], [0.0, 100.0, 0.0]) == 250.0
     times = [i * 10 / 4_999 for i in range(5_000)]  # The peak, at 5, is not among them.
-    assert integrate(times, [100.0 - 20 * abs(t - 5) for t in times]) == pytest.approx(500.0, rel=1e-6)
+    assert integrate_power(times, [100.0 - 20 * abs(t - 5) for t in times]) == pytest.approx(500.0, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_integrals_of_traces():
 def test_traces_with_holes_are_refused(times, watts):
     """Facts 6 and 10."""
     with pytest.raises(ValueError, match="power"):
-        integrate(times, watts)
+        integrate_power(times, watts)
 
 
 @pytest.mark.parametrize(
