@@ -34,6 +34,7 @@ from isozyme.evaluators import Outcome, Status, process
 from isozyme.search import Controller, Journal, Maximize, RegularizedEvolution
 from isozyme.search.executors.ray_cluster.cluster import Cluster
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
+from isozyme.search.rules import Rules
 from isozyme.spaces.template import TemplateSpace
 
 _LAG = 1024
@@ -70,9 +71,10 @@ class Ours:
     """This controller with a number of workers that stay up between repeats."""
 
     def __init__(self, workers: int) -> None:
-        self._space = TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(_DECISIONS)])
+        space = TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(_DECISIONS)])
+        self._rules = Rules(space, [Maximize("score", 0.0)], lag=_LAG)
         evaluator: Any = Trivial()
-        self._executor = RayExecutor(evaluator, self._space, 0, Cluster(workers, None, process.environment()))
+        self._executor = RayExecutor(evaluator, self._rules, Cluster(workers, None, process.environment()))
         self._executor.conditions("search")
         self.unique = 0.0
 
@@ -80,8 +82,7 @@ class Ours:
         """Trials a second."""
         with tempfile.TemporaryDirectory(prefix="isozyme-bench-", dir=".") as folder:
             journal = Journal.open(Path(folder))
-            objectives, algorithm = [Maximize("score", 0.0)], RegularizedEvolution(100, 10)
-            controller = Controller(self._space, algorithm, objectives, journal, self._executor, 0, _LAG)
+            controller = Controller(self._rules, RegularizedEvolution(100, 10), journal, self._executor)
             began = time.perf_counter()
             progress = controller.run(trials)
             seconds = time.perf_counter() - began

@@ -17,6 +17,7 @@ import random
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from isozyme.evaluators import Outcome, Status, process
 from isozyme.search import Controller, Journal, Maximize, RegularizedEvolution
 from isozyme.search.executors.ray_cluster.cluster import Cluster
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
+from isozyme.search.rules import Rules
 from isozyme.spaces.template import TemplateSpace
 
 _WORKERS = 4
@@ -70,25 +72,18 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._space = TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(20)])
+        space = TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(20)])
+        self._rules = Rules(space, [Maximize("score", 0.0)])
         evaluator: Any = Sleeping()
-        self._executor = RayExecutor(evaluator, self._space, 0, Cluster(count, None, process.environment()))
+        self._executor = RayExecutor(evaluator, self._rules, Cluster(count, None, process.environment()))
         self._executor.conditions("search")
 
     def search(self, trials: int, lag: int, asynchronous: bool) -> Run:
         """One search in a folder of its own."""
         with tempfile.TemporaryDirectory(prefix="isozyme-bench-", dir=".") as folder:
             journal = Journal.open(Path(folder))
-            controller = Controller(
-                self._space,
-                RegularizedEvolution(50, 5),
-                [Maximize("score", 0.0)],
-                journal,
-                self._executor,
-                0,
-                lag,
-                asynchronous=asynchronous,
-            )
+            rules = replace(self._rules, lag=lag, asynchronous=asynchronous)
+            controller = Controller(rules, RegularizedEvolution(50, 5), journal, self._executor)
             began = time.perf_counter()
             progress = controller.run(trials)
             seconds = time.perf_counter() - began

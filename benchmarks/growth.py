@@ -28,6 +28,7 @@ from rich.table import Table
 from isozyme.evaluators import Outcome, Status
 from isozyme.search import Controller, Journal, Maximize, Progress, RegularizedEvolution, Trial
 from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.rules import Rules
 from isozyme.spaces.template import TemplateSpace
 
 _LAG = 512
@@ -78,11 +79,11 @@ class Marks:
 def search(folder: Path, trials: int, marks: Marks) -> float:
     """Runs a search in `folder` up to `trials`; returns its wall time in seconds, opening the journal included."""
     began = time.perf_counter()
-    space, evaluator = TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(20)]), Rugged()
+    rules = Rules(TemplateSpace([pg.oneof([0, 1, 2, 3]) for _ in range(20)]), _OBJECTIVES, lag=_LAG)
     journal = Journal.open(folder)
-    executor = InProcessExecutor(evaluator, space, 0)  # pyright: ignore[reportArgumentType]
+    executor = InProcessExecutor(Rugged(), rules)  # pyright: ignore[reportArgumentType]
     algorithm = RegularizedEvolution(100, 10)
-    Controller(space, algorithm, _OBJECTIVES, journal, executor, 0, _LAG, listeners=[marks]).run(trials)
+    Controller(rules, algorithm, journal, executor, listeners=[marks]).run(trials)
     seconds = time.perf_counter() - began
     journal.close()
     return seconds

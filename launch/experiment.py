@@ -4,12 +4,14 @@ from typing import Any
 
 import pyglove as pg
 
+from isozyme.evaluators.protocol import stages_of
 from isozyme.hashing import digest
 from isozyme.search.accounting.power import Power
 from isozyme.search.controller.equivalence import Equivalence
-from isozyme.search.controller.hurdles import QuantileHurdle
+from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.objectives import Objective
 from isozyme.search.protocol import Learning
+from isozyme.search.rules import Rules
 from isozyme.search.validation.funnel import Funnel, baselines
 from isozyme.search.validation.meta_validation import MetaValidation
 from isozyme.search.validation.simplification import Simplification
@@ -143,6 +145,18 @@ class Experiment(pg.Object):
             evaluator.prepare()
         if self.funnel is not None:
             self.funnel.prepare()
+
+    def rules(self) -> Rules:
+        """Makes the rules that all parts of a run are handed."""
+        return Rules(
+            self.space,
+            tuple(self.objectives),
+            stages_of(self.evaluator),
+            self.hurdle,
+            self.seed,
+            self.lag,
+            self.asynchronous,
+        )
 
     def record(self) -> dict[str, Any]:
         """The whole of it as plain JSON. Of objects that PyGlove could only pickle there is a digest."""

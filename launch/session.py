@@ -6,7 +6,6 @@ from functools import partial
 
 from rich.console import Console
 
-from isozyme.evaluators.protocol import stages_of
 from isozyme.launch import closing, outputs, summary
 from isozyme.launch.closing import Closing
 from isozyme.launch.display import Display, say, warn, warnings_to
@@ -48,7 +47,7 @@ class _Session:
 
     def __init__(self, experiment: Experiment, where: Where, console: Console, stack: contextlib.ExitStack) -> None:
         self._experiment, self._where, self._console, self._stack = experiment, where, console, stack
-        self._stages = stages_of(experiment.evaluator)
+        self._rules = experiment.rules()
         self._journal = stack.enter_context(contextlib.closing(Journal.open(where.folder)))
         self._executor = stack.enter_context(contextlib.closing(where.executor(experiment, console)))
         self._sharing: Sharing | None = None
@@ -61,13 +60,10 @@ class _Session:
 
     def _make_validators(self) -> list[MetaValidator]:
         """The listener that looks at the incumbent on other tasks, where the experiment asks for one."""
-        settings, experiment = self._experiment.meta_validation, self._experiment
+        settings = self._experiment.meta_validation
         if settings is None:
             return []
-        listen = partial(self._writer.add, "meta_validation")
-        return [
-            MetaValidator(settings, experiment.space, experiment.objectives[0], self._journal, experiment.seed, listen)
-        ]
+        return [MetaValidator(settings, self._rules, self._journal, partial(self._writer.add, "meta_validation"))]
 
     def _budget_of_trials(self) -> int | None:
         """The budget, but never less than an earlier session finished: its winner and front are not to be lost."""
@@ -96,18 +92,12 @@ class _Session:
         display = Display(self._console, experiment.objectives[0], experiment.budget)
         front = outputs.FrontFile(self._where.folder)
         controller = Controller(
-            experiment.space,
+            self._rules,
             algorithm,
-            experiment.objectives,
             self._journal,
             self._executor,
-            experiment.seed,
-            experiment.lag,
-            stages=self._stages,
-            hurdle=experiment.hurdle,
             equivalence=experiment.equivalence,
             sharing=self._sharing,
-            asynchronous=experiment.asynchronous,
             listeners=[interruption, self._meter, self._writer, *validators, front, display],
         )
         for one in validators:
@@ -123,7 +113,7 @@ class _Session:
     def close(self, progress: Progress) -> Closing | None:
         """Chooses the winner, and writes it; None if nothing has a score."""
         experiment, journal = self._experiment, self._journal
-        assessor = Assessor(experiment.space, journal, self._executor, self._stages)
+        assessor = Assessor(self._rules, journal, self._executor)
         executors = partial(self._where.executor, experiment, self._console)
         with warnings_to(self._console):
             numbers = [n for one in self._validators for n in one.best_incumbents(experiment.finalists)]

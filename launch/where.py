@@ -35,12 +35,10 @@ class Where(NamedTuple):
 
     def executor(self, experiment: Experiment, console: Console, rung: Evaluator | None = None) -> Executor:
         """Makes what runs the evaluator of the search, or that of a rung of the funnel, which has no time limit."""
-        hurdle = experiment.hurdle
-        cost = hurdle.cost(experiment.objectives) if hurdle is not None else None
-        arguments = (experiment.evaluator if rung is None else rung, experiment.space, experiment.seed)
+        evaluator, rules = experiment.evaluator if rung is None else rung, experiment.rules()
         limit = experiment.time_limit if rung is None else None
         if self.workers == 0:
-            return InProcessExecutor(*arguments, cost, limit)
+            return InProcessExecutor(evaluator, rules, limit)
         from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
         from isozyme.search.executors.ray_cluster.executor import RayExecutor
 
@@ -53,7 +51,7 @@ class Where(NamedTuple):
             limit,
             sources.read_sources(self.config, config_file.module_name(self.config)),
         )
-        return RayExecutor(*arguments, cluster, cost=cost, on_start=lambda: self._announce(console))
+        return RayExecutor(evaluator, rules, cluster, on_start=lambda: self._announce(console))
 
     def _announce(self, console: Console) -> None:
         place = f"the cluster at {self.address}" if self.address else "this machine"

@@ -20,8 +20,8 @@ from isozyme.search.algorithms import (
 )
 from isozyme.search.controller.controller import Controller
 from isozyme.search.controller.equivalence import Equivalence
-from isozyme.search.controller.hurdles import QuantileHurdle, halving_bands
 from isozyme.search.exam import examine
+from isozyme.search.hurdles import QuantileHurdle, halving_bands
 from isozyme.search.journal.database import JournalError
 from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import AtLeast, AtMost, Constraint, Maximize, Minimize, Objective

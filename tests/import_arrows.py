@@ -36,6 +36,7 @@ BESIDES: Mapping[str, Set[str]] = {"search/pyglove_bridge/": {"spaces/template"}
 FLOORS: tuple[Set[str], ...] = (
     {"search/objectives", "search/randomness"},
     {"search/protocol"},
+    {"search/hurdles"},
     {"search/rules"},
     {"search/accounting", "search/executors", "search/exam", "search/journal", "search/policy"},
     {"search/executors/ray_cluster", "search/algorithms", "search/progress"},

@@ -14,6 +14,7 @@ from isozyme.launch.configs import lion
 from isozyme.search import Controller, Equivalence, Minimize, RegularizedEvolution
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import Request
+from isozyme.search.rules import Rules
 
 MODES = {"off": "off", "static": "static", "on": "numeric"}
 _LAG = 8
@@ -85,12 +86,13 @@ class Saving(NamedTuple):
 def compare(family: Family, seed: int, trials: int) -> dict[str, Run]:
     """Runs by mode: one after the other, in one process, on one evaluator that has been warmed up."""
     evaluator = family.evaluator()
-    executor, stages = InProcessExecutor(evaluator, family.space, seed), stages_of(evaluator)
+    rules = Rules(family.space, _OBJECTIVES, stages_of(evaluator), seed=seed, lag=_LAG)
+    executor = InProcessExecutor(evaluator, rules)
     for candidate in family.space.references.values():
-        executor.submit(0, Request(candidate, last=stages - 1))
+        executor.submit(0, Request(candidate, last=rules.stages - 1))
     while executor.collect(0.0):
         pass
-    return {mode: _search(family, executor, stages, keys, seed, trials) for mode, keys in MODES.items()}
+    return {mode: _search(family, rules, executor, keys, trials) for mode, keys in MODES.items()}
 
 
 class _Timed(Equivalence):
@@ -110,13 +112,10 @@ class _Timed(Equivalence):
         return timed
 
 
-def _search(family: Family, executor: InProcessExecutor, stages: int, keys: str, seed: int, trials: int) -> Run:
+def _search(family: Family, rules: Rules, executor: InProcessExecutor, keys: str, trials: int) -> Run:
     equivalence = _Timed(keys=keys, audit=0.0)
     with journal() as opened:
-        controller = Controller(
-            family.space, family.algorithm(), _OBJECTIVES, opened, executor, seed, _LAG, stages=stages,
-            equivalence=equivalence,
-        )  # fmt: skip
+        controller = Controller(rules, family.algorithm(), opened, executor, equivalence=equivalence)
         wall, cpu = time.perf_counter(), time.process_time()
         progress = controller.run(trials)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

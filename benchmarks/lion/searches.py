@@ -65,9 +65,7 @@ def in_process(experiment: Experiment) -> InProcessExecutor:
 
     Its executables are compiled once for all the searches that use it.
     """
-    hurdle = experiment.hurdle
-    cost = hurdle.cost(experiment.objectives) if hurdle is not None else None
-    return InProcessExecutor(experiment.evaluator, experiment.space, experiment.seed, cost)
+    return InProcessExecutor(experiment.evaluator, experiment.rules())
 
 
 def search(experiment: Experiment, executor: Executor, programs: int) -> Found:
@@ -81,15 +79,10 @@ def search(experiment: Experiment, executor: Executor, programs: int) -> Found:
     incumbents = _Incumbents(experiment)
     with journal() as opened:
         controller = Controller(
-            experiment.space,
+            experiment.rules(),
             experiment.search,
-            experiment.objectives,
             opened,
             executor,
-            experiment.seed,
-            experiment.lag,
-            stages=stages_of(experiment.evaluator),
-            hurdle=experiment.hurdle,
             equivalence=experiment.equivalence,
             listeners=[incumbents],
         )

@@ -15,6 +15,7 @@ from isozyme.search import Controller, Journal, Maximize, Progress, Trial
 from isozyme.search.controller.controller import Listener
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.simulated import SimulatedExecutor, Times, Usage
+from isozyme.search.rules import Rules
 from isozyme.spaces.template import TemplateSpace
 
 SIZE, CHOICES, K = 20, 4, 3
@@ -105,10 +106,9 @@ def simulate(
       price: see `SimulatedExecutor`.
       listeners: see `Controller`.
     """
-    made = space()
-    executor = SimulatedExecutor(
-        InProcessExecutor(Landscape(seed), made, seed), seed, workers.number, workers.times, price=price
-    )
+    rules = Rules(space(), OBJECTIVES, seed=seed, lag=workers.lag, asynchronous=workers.asynchronous)
+    inner = InProcessExecutor(Landscape(seed), rules)
+    executor = SimulatedExecutor(inner, rules, workers.number, workers.times, price=price)
     marks, finished, fitness = {}, [], []
 
     def watch(trial: Trial, progress: Progress) -> None:
@@ -118,10 +118,8 @@ def simulate(
             marks[progress.trials] = executor.usage()
 
     with journal() as opened:
-        controller = Controller(
-            made, algorithm, OBJECTIVES, opened, executor, seed, workers.lag,
-            asynchronous=workers.asynchronous, listeners=[watch, *listeners], clock=executor.now,
-        )  # fmt: skip
+        heard = [watch, *listeners]
+        controller = Controller(rules, algorithm, opened, executor, listeners=heard, clock=executor.now)
         began = time.perf_counter()
         progress = controller.run(trials)
         seconds = time.perf_counter() - began

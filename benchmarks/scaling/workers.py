@@ -12,6 +12,7 @@ from isozyme.benchmarks.scaling.landscape import OBJECTIVES, Landscape, Run, Wor
 from isozyme.search import Controller, RegularizedEvolution
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.simulated import SimulatedExecutor, exponential
+from isozyme.search.rules import Rules
 
 EVALUATIONS = (0.1, 1.0, 60.0, 3600.0)  # seconds
 AIM = 0.9
@@ -118,14 +119,11 @@ def bytes_in_flight(count: int) -> float:
             seen.append(tracemalloc.get_traced_memory()[0])
 
     tracemalloc.start()
-    made = space()
-    inner = InProcessExecutor(Landscape(0), made, 0)
-    executor = SimulatedExecutor(inner, 0, count, exponential(60.0), price=0.0)
+    rules = Rules(space(), OBJECTIVES, lag=count, asynchronous=True)
+    executor = SimulatedExecutor(InProcessExecutor(Landscape(0), rules), rules, count, exponential(60.0), price=0.0)
     with journal() as opened:
         before = tracemalloc.get_traced_memory()[0]
-        Controller(
-            made, _algorithm(count), OBJECTIVES, opened, executor, 0, count, asynchronous=True, listeners=[look]
-        ).run(count)  # fmt: skip
+        Controller(rules, _algorithm(count), opened, executor, listeners=[look]).run(count)
     tracemalloc.stop()
     return (seen[0] - before) / count
 
@@ -142,10 +140,10 @@ def ray_price(trials: int) -> float:
         if progress.trials == _FIRST:
             began.append((time.process_time(), progress.unique))
 
-    made = space()
-    executor = RayExecutor(Landscape(0, _NAP), made, 0, Cluster(2, None, process.environment(1)))
+    rules = Rules(space(), OBJECTIVES, lag=8)
+    executor = RayExecutor(Landscape(0, _NAP), rules, Cluster(2, None, process.environment(1)))
     with journal() as opened, contextlib.closing(executor):
-        controller = Controller(made, _algorithm(8), OBJECTIVES, opened, executor, 0, 8, listeners=[watch])
+        controller = Controller(rules, _algorithm(8), opened, executor, listeners=[watch])
         progress = controller.run(trials)
         (cpu, unique), now = began[0], time.process_time()
     return (now - cpu) / (progress.unique - unique)

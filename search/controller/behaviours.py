@@ -10,7 +10,7 @@ from isozyme.hashing.policies import Record
 from isozyme.search.controller.behaviour import Behaviour, Draw
 from isozyme.search.journal.journal import Journal
 from isozyme.search.protocol import Trial
-from isozyme.spaces.protocol import Space
+from isozyme.search.rules import Rules
 
 _KEPT = 1_000
 _FAILURES = frozenset({Status.DIVERGED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.CRASHED})
@@ -19,8 +19,8 @@ _FAILURES = frozenset({Status.DIVERGED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, 
 class Memory:
     """Behaviours by the number of the trial that owns them, and the cache that finds the owner by keys."""
 
-    def __init__(self, journal: Journal, space: Space, stages: int) -> None:
-        self._journal, self._space, self._staged = journal, space, stages > 1
+    def __init__(self, journal: Journal, rules: Rules) -> None:
+        self._journal, self._space, self._staged = journal, rules.space, rules.stages > 1
         self.cache = EquivalenceCache(journal)
         self._behaviours: OrderedDict[int, Behaviour] = OrderedDict()
         self._room = _KEPT

@@ -20,18 +20,16 @@ from isozyme.search.controller.behaviour import Behaviour
 from isozyme.search.controller.behaviours import Memory
 from isozyme.search.controller.checks import check_metrics
 from isozyme.search.controller.equivalence import Equivalence
-from isozyme.search.controller.hurdles import QuantileHurdle
-from isozyme.search.controller.open_trial import Pending, Rules, refused
+from isozyme.search.controller.open_trial import Pending, refused
 from isozyme.search.controller.sharing import Sharing
 from isozyme.search.controller.snapshots import Snapshots
 from isozyme.search.executors.protocol import Executor, Request
 from isozyme.search.journal.conditions import known_conditions
 from isozyme.search.journal.journal import Journal
-from isozyme.search.objectives import Objective
 from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Algorithm, Exhausted, Trial
 from isozyme.search.randomness import Streams
-from isozyme.spaces.protocol import Space
+from isozyme.search.rules import Rules
 
 _PATIENCE = 1.0  # seconds between looks at the executor
 _TEND_EVERY = 1_000  # trials between looks at what memory may let go of
@@ -45,49 +43,34 @@ class Controller:
     """Runs a search on a journal: a new one, or an earlier one that it continues.
 
     Args:
-      space: what is searched.
+      rules: of the run.
       algorithm: who proposes.
-      objectives: what for; the first one guides the search.
       journal: open for writing.
       executor: where candidates are evaluated.
-      seed: of the run.
-      lag: how many trials may be under way; at least 1.
-      stages: how many the evaluator has.
-      hurdle: who goes on from stage to stage, or None.
       equivalence: how twins are found, and how far they are trusted.
       sharing: with other runs, or None.
-      asynchronous: whether trials are fed back as they finish rather than in the order of their numbers.
       listeners: called with each finished trial and the progress so far, in the order of feedback.
       clock: seconds since the epoch, for the times in the journal.
     """
 
     def __init__(
         self,
-        space: Space,
+        rules: Rules,
         algorithm: Algorithm,
-        objectives: Sequence[Objective],
         journal: Journal,
         executor: Executor,
-        seed: int,
-        lag: int,
         *,
-        stages: int = 1,
-        hurdle: QuantileHurdle | None = None,
         equivalence: Equivalence = _PLAIN,
         sharing: Sharing | None = None,
-        asynchronous: bool = False,
         listeners: Sequence[Listener] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._space, self._stages = space, stages
-        self._algorithm = algorithm.start(space, objectives, stages)
-        self._hurdle = hurdle.start(objectives, stages) if hurdle is not None else None
-        self._journal, self._executor, self._listeners = journal, executor, listeners
-        self._random, self._lag, self._asynchronous, self._clock = Streams(seed), lag, asynchronous, clock
-        self._objectives, self._sharing = objectives, sharing
-        hurdle_cost = hurdle.cost(objectives) if hurdle is not None else None
-        self._rules = Rules(stages, hurdle_cost, objectives[0].cost, equivalence)
-        self.progress = Progress(objectives)
+        self._rules, self._equivalence = rules, equivalence
+        self._algorithm = algorithm.start(rules.space, rules.objectives, rules.stages)
+        self._hurdle = rules.hurdle and rules.hurdle.start(rules.objectives, rules.stages)
+        self._journal, self._executor, self._sharing, self._listeners = journal, executor, sharing, listeners
+        self._random, self._clock = Streams(rules.seed), clock
+        self.progress = Progress(rules.objectives)
         self._watch = Stopwatch()
         self.progress.phases = self._watch.seconds
         self._pending: dict[int, Pending] = {}
@@ -98,11 +81,11 @@ class Controller:
         self._restored: set[int] = set()  # Those of the finished ones that an earlier session journalled.
         self._conditions: str | None = None
         self._checked = False
-        self._memory = Memory(journal, space, stages)
-        self._claim = equivalence.claims(self._memory.cache, space)
-        self._plan = equivalence.plans(Streams((seed, 1)))  # What is drawn on a hit leaves proposals as they are.
+        self._memory = Memory(journal, rules)
+        self._claim = equivalence.claims(self._memory.cache, rules.space)
+        self._plan = equivalence.plans(Streams((rules.seed, 1)))  # What is drawn on a hit leaves proposals as they are.
         self._audits = equivalence.audits
-        self._snapshots = Snapshots(journal, space, self._algorithm, self._hurdle, self.progress, lag, asynchronous)
+        self._snapshots = Snapshots(rules, journal, self._algorithm, self._hurdle, self.progress)
         self._fed = self._snapshots.restore()
         self._owners = self.progress.unique  # Trials that own their behaviour, those under way included.
         self._resumed = journal.count()
@@ -127,7 +110,7 @@ class Controller:
 
         gc.freeze()  # What is there by now stays: to look for garbage in it took a seventh of a run.
         try:
-            if self._asynchronous:
+            if self._rules.asynchronous:
                 self._run_asynchronously(spent)
             else:
                 self._run_in_order(spent)
@@ -141,7 +124,7 @@ class Controller:
         following, number = next(journalled, None), self._fed
         with suppress(Exhausted):
             while following is not None or not spent(number):
-                self._feed_until(number - self._lag)
+                self._feed_until(number - self._rules.lag)
                 if following is not None and following.number == number:
                     self._finished[number] = following
                     self._restored.add(number)
@@ -165,7 +148,7 @@ class Controller:
                 else:
                     self._propose(number)
                     number += 1
-                self._drain(self._lag - 1)
+                self._drain(self._rules.lag - 1)
         self._drain(0)
 
     def _drain(self, pending: int) -> None:
@@ -182,7 +165,7 @@ class Controller:
         self._watch.start()
         proposal = self._algorithm.propose(number, self._random.of(number))
         self._watch.lap("proposal")
-        reason = self._space.validate(proposal.candidate)
+        reason = self._rules.space.validate(proposal.candidate)
         if reason is not None:
             return self._finish(refused(number, proposal, reason, self._clock()))
         static, claim = self._claim(number, proposal.candidate, conditions)
@@ -192,7 +175,7 @@ class Controller:
             hit = "store"
         self._owners += hit is None
         plan = self._plan(number, behaviour, hit is None)
-        last = self._stages - 1 if proposal.stages is None else min(proposal.stages, self._stages) - 1
+        last = self._rules.stages - 1 if proposal.stages is None else min(proposal.stages, self._rules.stages) - 1
         hurdles = self._hurdle.thresholds() if self._hurdle is not None else ()
         bar = self.progress.best_cost
         self._pending[number] = Pending(
@@ -226,13 +209,13 @@ class Controller:
             pending = self._pending[behaviour.waiting[0]]
             if pending.running:
                 return
-            step = pending.step(behaviour, self._rules)
+            step = pending.step(behaviour, self._rules, self._equivalence)
             if isinstance(step, Request):
                 self._executor.submit(pending.number, step)
                 return
             behaviour.waiting.popleft()
             del self._pending[pending.number]
-            form = self._space.form(pending.proposal.candidate)
+            form = self._rules.space.form(pending.proposal.candidate)
             trial = pending.trial(step, behaviour, form, self._clock())
             self._memory.concluded(behaviour, trial)
             self._finish(trial)
@@ -253,7 +236,7 @@ class Controller:
 
     def _finish(self, trial: Trial) -> None:
         self._uncommitted[trial.number] = trial
-        if self._asynchronous:
+        if self._rules.asynchronous:
             self._arrived.append(trial)
         else:
             self._finished[trial.number] = trial
@@ -261,9 +244,9 @@ class Controller:
     def _commit(self) -> None:
         if self._uncommitted:
             self._watch.start()
-            arrived = self._fed + len(self._arrived) - len(self._uncommitted) if self._asynchronous else None
+            arrived = self._fed + len(self._arrived) - len(self._uncommitted) if self._rules.asynchronous else None
             trials = list(self._uncommitted.values())
-            self._journal.add(trials, self._space.to_source, arrived)
+            self._journal.add(trials, self._rules.space.to_source, arrived)
             self._uncommitted.clear()
             if self._sharing is not None:
                 self._sharing.share(trials)
@@ -284,7 +267,7 @@ class Controller:
         self._watch.start()
         if trial.status is Status.OK and not self._checked:
             self._checked = True
-            check_metrics(self._objectives, trial)
+            check_metrics(self._rules.objectives, trial)
         self._algorithm.feedback(trial)
         if self._hurdle is not None:
             self._hurdle.feedback(trial)
@@ -302,4 +285,4 @@ class Controller:
 
     def _complete(self) -> int:
         """A number before which all trials are journalled."""
-        return min([*self._pending, *self._gaps], default=self._fed) if self._asynchronous else self._fed
+        return min([*self._pending, *self._gaps], default=self._fed) if self._rules.asynchronous else self._fed

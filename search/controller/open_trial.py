@@ -9,8 +9,8 @@ from isozyme.search.controller.behaviour import Behaviour, Draw, furthest, metri
 from isozyme.search.controller.behaviours import written
 from isozyme.search.controller.equivalence import Equivalence, Plan
 from isozyme.search.executors.protocol import Answer, Request, passes_hurdle
-from isozyme.search.objectives import Cost
 from isozyme.search.protocol import Effort, Keys, Proposal, Trial
+from isozyme.search.rules import Rules
 
 
 class Verdict(NamedTuple):
@@ -19,22 +19,6 @@ class Verdict(NamedTuple):
     status: Status
     reason: str | None
     used: int = 0
-
-
-class Rules(NamedTuple):
-    """What holds for all trials of a run.
-
-    Attributes:
-      stages: how many the evaluator has.
-      hurdle_cost: of a stage's metrics, for the hurdles; None where there are none.
-      cost: of the metrics in the first objective.
-      equivalence: how far what is known of a behaviour is trusted.
-    """
-
-    stages: int
-    hurdle_cost: Cost | None
-    cost: Cost
-    equivalence: Equivalence
 
 
 class Pending:
@@ -77,13 +61,13 @@ class Pending:
         """Whether it is the first of its behaviour."""
         return self.owner == self.number
 
-    def step(self, behaviour: Behaviour, rules: Rules) -> Verdict | Request:
+    def step(self, behaviour: Behaviour, rules: Rules, equivalence: Equivalence) -> Verdict | Request:
         """How it ends given what is known of its behaviour, or what has to be evaluated first."""
         if self._draw is None:
             self._draw = behaviour.begin(self._draws) if self._plan.fresh else furthest(self._draws)
         verdict = self._verdict(self._draw, rules)
         if isinstance(verdict, Verdict) and verdict.status is Status.OK:
-            if self._leads(verdict, rules):
+            if self._leads(verdict, rules, equivalence):
                 self._draw = behaviour.begin(self._draws)
                 return self._request(self._draw, 0)
             if self._plan.audit and self._audit is None and not self._attempts and self._evaluations(verdict) == 1:
@@ -109,12 +93,12 @@ class Pending:
             return Verdict(Status.PARTIAL, reason, self._last + 1)
         return Verdict(Status.OK, None, self._last + 1)
 
-    def _leads(self, verdict: Verdict, rules: Rules) -> bool:
+    def _leads(self, verdict: Verdict, rules: Rules, equivalence: Equivalence) -> bool:
         """Whether it would be the best so far and the policy wants to see more of it first."""
         if self._plan.counts is None:
             return False
         cost = rules.cost(self._metrics(verdict.used))
-        return cost < self._bar and rules.equivalence.doubts(self._evaluations(verdict), self._plan.counts[1])
+        return cost < self._bar and equivalence.doubts(self._evaluations(verdict), self._plan.counts[1])
 
     def _request(self, draw: Draw, first: int) -> Request:
         self.running, self._first = True, min(self._first, first)

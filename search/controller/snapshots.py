@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from isozyme.search.controller.hurdles import RunningHurdle
+from isozyme.search.hurdles import RunningHurdle
 from isozyme.search.journal.database import JournalError
 from isozyme.search.journal.journal import Journal
 from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import RunningAlgorithm, Trial
-from isozyme.spaces.protocol import Space
+from isozyme.search.rules import Rules
 
 EVERY = 10_000  # trials
 _KEPT = 3
@@ -25,18 +25,16 @@ class Snapshots:
 
     def __init__(
         self,
+        rules: Rules,
         journal: Journal,
-        space: Space,
         algorithm: RunningAlgorithm,
         hurdle: RunningHurdle | None,
         progress: Progress,
-        lag: int,
-        asynchronous: bool,
     ) -> None:
-        self._journal, self._space, self._asynchronous = journal, space, asynchronous
-        self._algorithm, self._hurdle, self._progress = algorithm, hurdle, progress
+        self._space, self._asynchronous, lag = rules.space, rules.asynchronous, rules.lag
+        self._journal, self._algorithm, self._hurdle, self._progress = journal, algorithm, hurdle, progress
         # Proposals that an earlier session had under way are made again only from a state that is old enough.
-        self._margin = 0 if asynchronous else lag - 1
+        self._margin = 0 if rules.asynchronous else lag - 1
         self._kept = _KEPT + lag // EVERY
         self._newest = -1
 

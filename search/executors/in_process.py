@@ -2,12 +2,11 @@
 
 import time
 from collections import deque
-from typing import Any
 
 from isozyme.evaluators.protocol import Evaluator
 from isozyme.search.executors.protocol import Answer, Request, SetupFailed
 from isozyme.search.executors.stages import Alarm, run_request
-from isozyme.search.objectives import Cost
+from isozyme.search.rules import Rules
 
 BATCH_SECONDS = 0.005  # Quick evaluations are handed over, and journalled, many at a time.
 
@@ -17,16 +16,12 @@ class InProcessExecutor:
 
     Args:
       evaluator: configured; it is set up when it is first used.
-      space: what it evaluates.
-      seed: of the run.
-      cost: of a stage's metrics, for the hurdles; None where there are none.
+      rules: of the run.
       limit: wall-clock seconds that one stage of one candidate may take, or None.
     """
 
-    def __init__(
-        self, evaluator: Evaluator, space: Any, seed: int, cost: Cost | None = None, limit: float | None = None
-    ) -> None:
-        self._evaluator, self._space, self._seed, self._cost = evaluator, space, seed, cost
+    def __init__(self, evaluator: Evaluator, rules: Rules, limit: float | None = None) -> None:
+        self._evaluator, self._rules = evaluator, rules
         self._alarm = Alarm(limit)
         self._queue: deque[tuple[int, Request]] = deque()
         self._started = False
@@ -34,7 +29,7 @@ class InProcessExecutor:
     def _start(self) -> None:
         if not self._started:
             try:
-                self._evaluator.setup(self._space, self._seed)
+                self._evaluator.setup(self._rules.space, self._rules.seed)
             except Exception as error:
                 raise SetupFailed(f"the evaluator cannot be set up: {type(error).__name__}: {error}") from error
             self._started = True
@@ -55,7 +50,7 @@ class InProcessExecutor:
         answers, until = [], time.monotonic() + BATCH_SECONDS
         while self._queue and (not answers or time.monotonic() < until):
             ticket, request = self._queue.popleft()
-            outcomes = run_request(self._evaluator, request, self._cost, self._alarm)
+            outcomes = run_request(self._evaluator, request, self._rules.hurdle_cost, self._alarm)
             answers.append((ticket, Answer(outcomes, 1, "in-process")))
         return answers
 

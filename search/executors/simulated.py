@@ -20,6 +20,7 @@ import numpy as np
 from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import DEATHS, Answer, Request
+from isozyme.search.rules import Rules
 
 _WORKER = "simulated"
 
@@ -108,7 +109,7 @@ class SimulatedExecutor:
 
     Args:
       inner: evaluates each candidate when its evaluation begins; the clock stands still meanwhile.
-      seed: of the draws.
+      rules: of the run, whose seed the draws derive from.
       workers: how many, at least 1.
       times: how long a stage takes.
       deaths: share of the evaluations that kill their worker.
@@ -120,7 +121,7 @@ class SimulatedExecutor:
     def __init__(
         self,
         inner: InProcessExecutor,
-        seed: int,
+        rules: Rules,
         workers: int,
         times: Times,
         *,
@@ -128,7 +129,7 @@ class SimulatedExecutor:
         restart: float = 0.0,
         price: float | None = None,
     ) -> None:
-        self._inner, self._seed, self._workers, self._times = inner, seed, workers, times
+        self._inner, self._seed, self._workers, self._times = inner, rules.seed, workers, times
         self._deaths, self._restart, self._price = deaths, restart, price
         self._idle, self._running = workers, 0
         self._queue: deque[_OpenRequest] = deque()

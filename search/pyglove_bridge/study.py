@@ -18,6 +18,7 @@ from isozyme.search.protocol import Algorithm
 from isozyme.search.pyglove_bridge.description import difference
 from isozyme.search.pyglove_bridge.exchange import Abandoned, Exchange, Group, Ticket
 from isozyme.search.pyglove_bridge.spec import SpecSpace
+from isozyme.search.rules import Rules
 
 PREFIX = "pyglove/"  # Of the facts in the journal that are of this module.
 ACTIVE, DONE, ENDED = "active", "done", "ended"
@@ -109,10 +110,9 @@ class Study:
 
     def _search(self, journal: Journal) -> None:
         plan = self._plan
-        controller = Controller(
-            plan.space, plan.algorithm, plan.objectives, journal, self._exchange, plan.seed, plan.lag,
-            listeners=[lambda *_: self._exchange.acknowledge()],
-        )  # fmt: skip
+        rules = Rules(plan.space, plan.objectives, seed=plan.seed, lag=plan.lag)
+        listeners = [lambda *_: self._exchange.acknowledge()]
+        controller = Controller(rules, plan.algorithm, journal, self._exchange, listeners=listeners)
         self._began.set()
         everything = plan.space.size if plan.trials is None else None
         controller.run(plan.trials, everything, self._exchange.stop)

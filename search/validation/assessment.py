@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -10,6 +11,7 @@ from isozyme.hashing import behaviour_key, numeric_key, static_key
 from isozyme.search.executors.protocol import Executor, Request
 from isozyme.search.journal.conditions import known_conditions
 from isozyme.search.journal.journal import Journal
+from isozyme.search.rules import Rules
 from isozyme.spaces.protocol import Space
 
 _PATIENCE = 1.0  # seconds between looks at the executor
@@ -19,18 +21,15 @@ class Assessor:
     """Assesses candidates through an executor and keeps what comes of it in the journal.
 
     Args:
-      space: of the candidates.
+      rules: of the run; the last of their stages, the full run, is what is asked for.
       journal: open for writing.
       executor: where candidates are evaluated; idle, so that no answer of a search arrives here.
-      stages: how many the evaluator has; the last one, the full run, is what is asked for.
       place: under which the journal keeps the evaluator's conditions.
     """
 
-    def __init__(
-        self, space: Space, journal: Journal, executor: Executor, stages: int, place: str = "conditions"
-    ) -> None:
-        self.space = space
-        self._journal, self._executor, self._full, self._place = journal, executor, stages - 1, place
+    def __init__(self, rules: Rules, journal: Journal, executor: Executor, place: str = "conditions") -> None:
+        self.space = rules.space
+        self._rules, self._journal, self._executor, self._place = rules, journal, executor, place
 
     def assess(self, candidates: Sequence[Any], split: str, draw: int = 0) -> list[Outcome]:
         """Outcomes in the order of `candidates`, metrics of form included.
@@ -46,7 +45,7 @@ class Assessor:
         """Outcomes [candidates][draws] of independent evaluations, which are all asked for at once."""
         conditions = known_conditions(self._journal, self._executor.conditions, split, self._place)
         behaviours = [behaviour(self.space, candidate) for candidate in candidates]
-        jobs = list(product(range(len(candidates)), draws))
+        jobs, full = list(product(range(len(candidates)), draws)), self._rules.stages - 1
         keys = [behaviour_key(behaviours[i], _of_draw(conditions, draw)).hex() for i, draw in jobs]
         waiting: dict[int, str] = {}
         asked: set[str] = set()
@@ -54,7 +53,7 @@ class Assessor:
             if key not in asked and self._journal.assessment(key) is None:
                 waiting[ticket] = key
                 asked.add(key)
-                self._executor.submit(ticket, Request(candidates[i], split, self._full, self._full, evaluation=draw))
+                self._executor.submit(ticket, Request(candidates[i], split, full, full, evaluation=draw))
         while waiting:
             for ticket, answer in self._executor.collect(_PATIENCE):
                 source = self.space.to_source(candidates[jobs[ticket][0]])
@@ -70,7 +69,7 @@ class Assessor:
         """
         self._executor.close()
         with contextlib.closing(executor):
-            yield Assessor(self.space, self._journal, executor, stages, place)
+            yield Assessor(replace(self._rules, stages=stages), self._journal, executor, place)
 
     def _with_form(self, candidate: Any, key: str) -> Outcome:
         outcome = self._journal.assessment(key)

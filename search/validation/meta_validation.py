@@ -16,10 +16,9 @@ from isozyme.evaluators.protocol import Outcome, Status, stages_of
 from isozyme.search.executors.protocol import Request
 from isozyme.search.executors.stages import Alarm, run_request
 from isozyme.search.journal.journal import Journal
-from isozyme.search.objectives import Objective
 from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Trial
-from isozyme.spaces.protocol import Space
+from isozyme.search.rules import Rules
 
 _EVALUATOR: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 
@@ -65,26 +64,21 @@ class MetaValidator:
 
     Args:
       settings: when and on what.
-      space: of the candidates; its first reference is what incumbents are compared with.
-      objective: the one that guides the search.
+      rules: of the run; the first reference of their space is what incumbents are compared with.
       journal: open for writing; looks that it holds are not made again.
-      seed: of the run.
       listener: called with each new look's step and values.
     """
 
     def __init__(
         self,
         settings: MetaValidation,
-        space: Space,
-        objective: Objective,
+        rules: Rules,
         journal: Journal,
-        seed: int,
         listener: Callable[[int, dict[str, float]], None],
     ) -> None:
         self._evaluators, self._every, self._patience = list(settings.evaluators), settings.every, settings.patience
-        self._space, self._cost, self._journal = space, objective.cost, journal
-        self._seed, self._listener = seed, listener
-        self._reference = next(iter(space.references.values()))
+        self._rules, self._journal, self._listener = rules, journal, listener
+        self._reference = next(iter(rules.space.references.values()))
         self._ready: set[int] = set()
         self._known = looks(journal)
         self._due = 0
@@ -119,11 +113,11 @@ class MetaValidator:
         evaluator = self._evaluators[turn]
         if turn not in self._ready:
             self._ready.add(turn)
-            evaluator.setup(self._space, self._seed)
+            evaluator.setup(self._rules.space, self._rules.seed)
         full = stages_of(evaluator) - 1
         request = Request(candidate, "search", full, full, evaluation=draw)
         outcome: Outcome = run_request(evaluator, request, None, Alarm(None))[-1]
-        return self._cost(outcome.metrics) if outcome.status is Status.OK else math.inf
+        return self._rules.cost(outcome.metrics) if outcome.status is Status.OK else math.inf
 
     def in_words(self) -> str:
         """All looks so far, in one line."""

@@ -13,6 +13,7 @@ from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
 from isozyme.search import Controller, Journal, Maximize, Minimize, RegularizedEvolution
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
+from isozyme.search.rules import Rules
 from isozyme.spaces.tabnas import FeedForward
 
 WIDTHS = (4, 16, 40, 64)
@@ -121,7 +122,7 @@ def test_space_and_table_have_to_fit():
     with pytest.raises(ValueError, match=told):
         evaluator.setup(FeedForward(1027, 1), 0)
     with pytest.raises(SetupFailed, match=told):
-        InProcessExecutor(evaluator, FeedForward(1027, 1), 0).conditions("search")
+        InProcessExecutor(evaluator, Rules(FeedForward(1027, 1), [Maximize("score", 0.0)])).conditions("search")
     with pytest.raises(DataUnavailable, match="choose one of flights"):
         TabularEvaluator(TableTask("no_such_table")).prepare()
 
@@ -144,11 +145,11 @@ def test_a_search_over_widths(prices, tmp_path):
     """The controller runs it: quality against parameters, twins taken from the cache by their widths."""
     space = SPACES["diamonds_price"]
     journal = Journal.open(tmp_path)
-    executor = InProcessExecutor(prices, space, 0)
-    objectives = (Maximize("score", 0.0), Minimize("parameters", 10_000.0))
+    rules = Rules(space, (Maximize("score", 0.0), Minimize("parameters", 10_000.0)))
+    executor = InProcessExecutor(prices, rules)
     algorithm = RegularizedEvolution(population_size=6, tournament_size=3)
     try:
-        Controller(space, algorithm, objectives, journal, executor, 0, 1).run(24)
+        Controller(rules, algorithm, journal, executor).run(24)
         trials = list(journal.trials(space.from_source))
     finally:
         executor.close()

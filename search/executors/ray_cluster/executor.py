@@ -18,7 +18,7 @@ from isozyme.search.executors.ray_cluster.backlog import Backlog, SentBatch, Wai
 from isozyme.search.executors.ray_cluster.cluster import Cluster
 from isozyme.search.executors.ray_cluster.evaluation_process import Payload
 from isozyme.search.executors.ray_cluster.worker_handle import WorkerHandle
-from isozyme.search.objectives import Cost
+from isozyme.search.rules import Rules
 
 _DEPTH = 2  # batches at a worker: one runs, one waits, so that it never idles between them
 _SETUP_DEATHS = 5
@@ -34,10 +34,8 @@ class RayExecutor:
 
     Args:
       evaluator: configured, not set up; it travels to every worker.
-      space: what it evaluates.
-      seed: of the run.
+      rules: of the run.
       cluster: how many workers evaluate, where and under which limits.
-      cost: of a stage's metrics, for the hurdles; None where there are none.
       on_start: called when the workers are about to be started.
 
     Attributes:
@@ -48,16 +46,14 @@ class RayExecutor:
     def __init__(
         self,
         evaluator: Evaluator,
-        space: Any,
-        seed: int,
+        rules: Rules,
         cluster: Cluster,
         *,
-        cost: Cost | None = None,
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self.workers: list[WorkerHandle] = []
         self.backlog = Backlog()
-        self._content = (evaluator, space, seed, cost)
+        self._content = (evaluator, rules.space, rules.seed, rules.hurdle_cost)
         self._cluster, self._on_start = cluster, on_start
         self._started_ray = False
         self._ready = self._setup_deaths = 0

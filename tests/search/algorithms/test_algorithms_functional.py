@@ -38,6 +38,7 @@ from isozyme.search.controller import snapshots
 from isozyme.search.exam.toy_search import SPACE as POINTS
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.protocol import Keys
+from isozyme.search.rules import Rules
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.spaces.lion.named import NAMED
 from isozyme.spaces.template import TemplateSpace
@@ -336,9 +337,10 @@ def test_parts_combine(name):
 
 def search(folder, algorithm, trials):
     folder.mkdir(exist_ok=True)
-    executor = InProcessExecutor(BitEvaluator(trouble=TROUBLE), SPACE, SEED)
+    rules = Rules(SPACE, OBJECTIVES, 2, seed=SEED, lag=LAG)
+    executor = InProcessExecutor(BitEvaluator(trouble=TROUBLE), rules)
     with closing(executor), closing(Journal.open(folder)) as journal:
-        Controller(SPACE, algorithm, OBJECTIVES, journal, executor, SEED, LAG, stages=2).run(trials)
+        Controller(rules, algorithm, journal, executor).run(trials)
         return list(journal.trials(SPACE.from_source))
 
 

@@ -13,6 +13,7 @@ from isozyme.search import Controller, Journal, Mutation, Proposal, RegularizedE
 from isozyme.search.exam.toy_search import PointsEvaluator, record
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.objectives import Maximize
+from isozyme.search.rules import Rules
 from isozyme.tests.toys import OBJECTIVES, BitEvaluator, BitStrings, Runs, UniqueBitStrings, trace
 
 GOLDEN = Path(__file__).parent / "golden" / "regularized_evolution.json"
@@ -47,8 +48,8 @@ def test_c_evaluations_of_which_p_are_random(tmp_path):
     evaluator, space = BitEvaluator(), UniqueBitStrings()
     algorithm = RegularizedEvolution(population_size=15, tournament_size=4)
     journal = Journal.open(tmp_path)
-    executor = InProcessExecutor(evaluator, space, 0)
-    progress = Controller(space, algorithm, FITNESS, journal, executor, 0, 1, stages=2).run(60)
+    rules = Rules(space, FITNESS, 2)
+    progress = Controller(rules, algorithm, journal, InProcessExecutor(evaluator, rules)).run(60)
     trials = list(journal.trials(space.from_source))
     journal.close()
     assert len(evaluator.begun) == progress.unique == len(trials) == 60
@@ -174,8 +175,8 @@ def test_warm_start_costs_one_evaluation(tmp_path):
     space, evaluator = BitStrings(start=(0, 1) * 6), BitEvaluator()
     algorithm = RegularizedEvolution(population_size=50, tournament_size=2)
     journal = Journal.open(tmp_path)
-    executor = InProcessExecutor(evaluator, space, 0)
-    progress = Controller(space, algorithm, FITNESS, journal, executor, 0, 4, stages=2).run(50)
+    rules = Rules(space, FITNESS, 2, lag=4)
+    progress = Controller(rules, algorithm, journal, InProcessExecutor(evaluator, rules)).run(50)
     journal.close()
     assert evaluator.begun == [space.start]
     assert (progress.trials, progress.unique, progress.hits["static"]) == (50, 1, 49)

@@ -1,5 +1,6 @@
 """The controller: one trajectory for a seed and a lag, whatever the executor, the timing and the restarts."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from isozyme.search import (
 from isozyme.search.controller import behaviours as memory
 from isozyme.search.controller import controller as controller_module
 from isozyme.search.controller import snapshots
-from isozyme.search.controller.hurdles import RunningHurdle
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
+from isozyme.search.hurdles import RunningHurdle
 from isozyme.search.protocol import Exhausted
+from isozyme.search.rules import Rules
 from isozyme.search.validation.assessment import Assessor
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.tests.toys import (
@@ -54,18 +56,17 @@ class Search:
     """A search in a folder, its evaluator and what it has journalled; a context, so that the folder is freed."""
 
     def __init__(
-        self, folder, space: Any = SPACE, evaluator=None, algorithm=None, hurdle=None, seed=SEED, lag=LAG, listeners=()
-    ):
+        self, folder, space: Any = SPACE, evaluator=None, algorithm=None, hurdle=None, seed=SEED, lag=LAG, listeners=(),
+        asynchronous=False,
+    ):  # fmt: skip
         self.space = space
         self.evaluator = evaluator or BitEvaluator(trouble=POISON if space is SMALL else TROUBLE)
         self.algorithm = algorithm or RegularizedEvolution(population_size=10, tournament_size=3)
         folder.mkdir(exist_ok=True)
         self.journal = Journal.open(folder)
-        self.executor = InProcessExecutor(self.evaluator, space, seed, None if hurdle is None else _short_loss)
-        self.controller = Controller(
-            space, self.algorithm, OBJECTIVES, self.journal, self.executor, seed, lag,
-            stages=2, hurdle=hurdle, listeners=listeners,
-        )  # fmt: skip
+        self.rules = Rules(space, OBJECTIVES, 2, hurdle, seed, lag, asynchronous)
+        self.executor = InProcessExecutor(self.evaluator, self.rules)
+        self.controller = Controller(self.rules, self.algorithm, self.journal, self.executor, listeners=listeners)
 
     def __enter__(self):
         return self
@@ -78,7 +79,7 @@ class Search:
         return self.controller.run(trials)
 
     def assess(self, candidates, split):
-        return Assessor(self.space, self.journal, self.executor, 2).assess(candidates, split)
+        return Assessor(self.rules, self.journal, self.executor).assess(candidates, split)
 
     @property
     def trials(self):
@@ -531,12 +532,8 @@ def test_an_exhausted_algorithm_ends_the_run(asynchronous, tmp_path):
     """All that it has proposed is evaluated and fed back, and a restart finds nothing left to do."""
     candidates = [(1,) * i + (0,) * (12 - i) for i in range(8)]
     for restored in (0, 8):
-        with Search(tmp_path, SMALL) as search:
-            controller = Controller(
-                SMALL, Finite(candidates), OBJECTIVES, search.journal, search.executor, SEED, LAG,
-                stages=2, asynchronous=asynchronous,
-            )  # fmt: skip
-            progress = controller.run(trials=TRIALS)
+        with Search(tmp_path, SMALL, algorithm=Finite(candidates), asynchronous=asynchronous) as search:
+            progress = search.run()
             assert (progress.trials, progress.restored) == (8, restored)
             assert [trial.candidate for trial in search.trials] == candidates
 
@@ -552,21 +549,16 @@ class Echo(InProcessExecutor):
 def test_recording_is_idempotent(whole, tmp_path):
     """An answer that arrives twice, as after a retry, is taken once."""
     with Search(tmp_path, hurdle=hurdle()) as search:
-        search.controller._executor = Echo(search.evaluator, SPACE, SEED, _short_loss)
+        search.controller._executor = Echo(search.evaluator, search.rules)
         search.run()
         assert search.traces == [trace(trial) for trial in whole]
-
-
-def _short_loss(metrics):
-    return metrics["short_loss"]
 
 
 def test_a_metric_that_nobody_measures_is_named(tmp_path):
     """A misspelt objective ends the run at its first full score, rather than with an empty front."""
     with Search(tmp_path) as search:
-        controller = Controller(
-            SPACE, RandomSearch(), [Maximize("fitnes", 0.0)], search.journal, search.executor, SEED, LAG, stages=2
-        )
+        rules = replace(search.rules, objectives=[Maximize("fitnes", 0.0)])
+        controller = Controller(rules, RandomSearch(), search.journal, search.executor)
         with pytest.raises(SetupFailed, match=r"no metric is called 'fitnes'; trials have fitness, ones, short_loss"):
             controller.run(20)
 
@@ -615,11 +607,7 @@ class TestAsynchronous:
     """Trials are fed back as they finish; what was fed back is never lost or done again."""
 
     def search(self, folder, evaluator=None):
-        search = Search(folder, evaluator=evaluator)
-        search.controller = Controller(
-            SPACE, search.algorithm, OBJECTIVES, search.journal, search.executor, SEED, LAG, stages=2, asynchronous=True
-        )
-        return search
+        return Search(folder, evaluator=evaluator, asynchronous=True)
 
     def test_it_is_replayed_as_it_was_fed_back(self, tmp_path):
         heard = []
@@ -673,7 +661,7 @@ class TestAsynchronous:
                 raise KeyboardInterrupt
 
         with self.search(tmp_path) as search:
-            search.controller._executor = Holding(search.evaluator, SPACE, SEED)
+            search.controller._executor = Holding(search.evaluator, search.rules)
             search.controller._listeners = [kill]
             with pytest.raises(KeyboardInterrupt):
                 search.controller.run(60)

@@ -11,6 +11,7 @@ from isozyme.hashing.stores import Entry, StoreUnavailable, open_store
 from isozyme.search import Controller, Equivalence, Journal, QuantileHurdle, RegularizedEvolution
 from isozyme.search.controller.sharing import Sharing
 from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.rules import Rules
 from isozyme.tests.toys import (
     LAG,
     OBJECTIVES,
@@ -22,7 +23,6 @@ from isozyme.tests.toys import (
     BitStrings,
     Scripted,
     UniqueBitStrings,
-    short_loss,
     trace,
 )
 
@@ -49,11 +49,10 @@ def search(folder, equivalence, trials=TRIALS, space=SPACE, evaluator=None, hurd
     algorithm = options.pop("algorithm", None) or RegularizedEvolution(population_size=10, tournament_size=3)
     journal = Journal.open(folder)
     try:
-        controller = Controller(
-            space, algorithm, OBJECTIVES, journal, Shuffling(evaluator, space, SEED, short_loss, timing=timing), SEED,
-            LAG, stages=2, hurdle=QuantileHurdle(warmup=6, window=12, quantile=0.6) if hurdle else None,
-            equivalence=equivalence, **options,
-        )  # fmt: skip
+        stands = QuantileHurdle(warmup=6, window=12, quantile=0.6) if hurdle else None
+        rules = Rules(space, OBJECTIVES, 2, stands, SEED, LAG, options.pop("asynchronous", False))
+        executor = Shuffling(evaluator, rules, timing=timing)
+        controller = Controller(rules, algorithm, journal, executor, equivalence=equivalence, **options)
         progress = controller.run(trials)
         return list(journal.trials(space.from_source)), progress
     finally:

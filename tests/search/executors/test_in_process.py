@@ -8,10 +8,12 @@ from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import Request, SetupFailed
 from isozyme.search.executors.stages import Alarm, run_request
-from isozyme.tests.toys import BitEvaluator, BitStrings
+from isozyme.search.rules import Rules
+from isozyme.tests.toys import OBJECTIVES, BitEvaluator, BitStrings
 
 SPACE = BitStrings()
 NEVER = Alarm(None)
+RULES = Rules(SPACE, OBJECTIVES)
 
 
 def bits(first, second):
@@ -101,7 +103,7 @@ def test_the_limit_stops_a_stage_in_this_process():
                     time.sleep(60.0)
             return super().evaluate(jobs)
 
-    executor = InProcessExecutor(Slow(), SPACE, 0, limit=0.2)
+    executor = InProcessExecutor(Slow(), RULES, limit=0.2)
     executor.submit(0, Request(bits(0, 0)))
     executor.submit(1, Request(bits(1, 1)))
     answers = {}
@@ -114,7 +116,7 @@ def test_the_limit_stops_a_stage_in_this_process():
 
 def test_in_process_requests_run_in_order_and_only_when_asked():
     made = BitEvaluator()
-    executor = InProcessExecutor(made, SPACE, 0)
+    executor = InProcessExecutor(made, RULES)
     requests = [Request(bits(i, 1)) for i in range(3)]
     for ticket, request in enumerate(requests):
         executor.submit(ticket + 5, request)
@@ -130,7 +132,7 @@ def test_in_process_requests_run_in_order_and_only_when_asked():
 
 def test_closing_drops_unfinished_requests():
     made = BitEvaluator()
-    executor = InProcessExecutor(made, SPACE, 0)
+    executor = InProcessExecutor(made, RULES)
     executor.submit(0, Request(bits(1, 1)))
     executor.close()
     executor.submit(1, Request(bits(2, 2)))
@@ -143,6 +145,6 @@ def test_a_failed_setup_says_why():
         def setup(self, space, seed):
             raise OSError("no such data set")
 
-    executor = InProcessExecutor(Unready(), SPACE, 0)
+    executor = InProcessExecutor(Unready(), RULES)
     with pytest.raises(SetupFailed, match="cannot be set up: OSError: no such data set"):
         executor.conditions("search")

@@ -1,6 +1,7 @@
 """The simulated executor: its virtual time is what one computes by hand, and it leaves the search as it is."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +9,13 @@ import pytest
 from isozyme.evaluators.protocol import Status
 from isozyme.search.algorithms import RandomSearch, RegularizedEvolution
 from isozyme.search.controller.controller import Controller
-from isozyme.search.controller.hurdles import QuantileHurdle
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import DEATHS
 from isozyme.search.executors.simulated import SimulatedExecutor, constant, exponential, lognormal, straggling
+from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import Minimize
+from isozyme.search.rules import Rules
 from isozyme.tests.toys import OBJECTIVES, SEED, SPACE, TROUBLE, BitEvaluator, UniqueBitStrings, trace
 
 TIMES = {
@@ -22,20 +24,19 @@ TIMES = {
     "lognormal": lognormal(60.0, 1.0),
     "straggling": straggling(exponential(60.0), 0.1, 10.0),
 }
+RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle(window=20, warmup=5), SEED, lag=5)
+TIMED = replace(RULES, seed=1)
 
 
 def run(folder, trials, lag, workers, times, *, asynchronous=False, listeners=(), evaluator=None, **options):
     """A search without twins, in one stage, that costs the controller nothing unless `price` says so."""
-    space = UniqueBitStrings()
-    inner = InProcessExecutor(evaluator or BitEvaluator(), space, 0)
-    executor = SimulatedExecutor(inner, 0, workers, times, **{"price": 0.0, **options})
+    rules = Rules(UniqueBitStrings(), [Minimize("short_loss", 100.0)], seed=SEED, lag=lag, asynchronous=asynchronous)
+    inner = InProcessExecutor(evaluator or BitEvaluator(), rules)
+    executor = SimulatedExecutor(inner, rules, workers, times, **{"price": 0.0, **options})
     folder.mkdir(exist_ok=True)
     journal = Journal.open(folder)
-    Controller(
-        space, RandomSearch(), [Minimize("short_loss", 100.0)], journal, executor, SEED, lag,
-        asynchronous=asynchronous, listeners=listeners, clock=executor.now,
-    ).run(trials)  # fmt: skip
-    found = list(journal.trials(space.from_source))
+    Controller(rules, RandomSearch(), journal, executor, listeners=listeners, clock=executor.now).run(trials)
+    found = list(journal.trials(rules.space.from_source))
     journal.close()
     return found, executor.usage()
 
@@ -44,10 +45,7 @@ def evolve(folder, executor, trials=100, clock=time.time):
     """A search with twins, failures, two stages and a hurdle."""
     folder.mkdir()
     journal = Journal.open(folder)
-    Controller(
-        SPACE, RegularizedEvolution(10, 3), OBJECTIVES, journal, executor, SEED, lag=5, stages=2,
-        hurdle=QuantileHurdle(window=20, warmup=5), clock=clock,
-    ).run(trials)  # fmt: skip
+    Controller(RULES, RegularizedEvolution(10, 3), journal, executor, clock=clock).run(trials)
     found = list(journal.trials(SPACE.from_source))
     journal.close()
     return found
@@ -55,7 +53,7 @@ def evolve(folder, executor, trials=100, clock=time.time):
 
 def in_process():
     trouble = {behaviour: what for behaviour, what in TROUBLE.items() if what != "exit"}
-    return InProcessExecutor(BitEvaluator(trouble=trouble), SPACE, SEED, lambda metrics: metrics["short_loss"])
+    return InProcessExecutor(BitEvaluator(trouble=trouble), RULES)
 
 
 def scripted(*seconds):
@@ -104,13 +102,11 @@ def test_requests_wait_for_a_worker_in_their_order(tmp_path):
 def test_a_report_can_begin_anywhere(tmp_path):
     """Utilisation after the ramp: two workers of four evaluate in each of two seconds."""
     reports = []
-    space = UniqueBitStrings()
-    executor = SimulatedExecutor(InProcessExecutor(BitEvaluator(), space, 0), 0, 4, constant(1.0), price=0.0)
+    rules = Rules(UniqueBitStrings(), [Minimize("short_loss", 100.0)], seed=SEED, lag=2)
+    executor = SimulatedExecutor(InProcessExecutor(BitEvaluator(), rules), rules, 4, constant(1.0), price=0.0)
     journal = Journal.open(tmp_path)
-    Controller(
-        space, RandomSearch(), [Minimize("short_loss", 100.0)], journal, executor, SEED, 2, clock=executor.now,
-        listeners=[lambda trial, progress: reports.append(executor.usage())],
-    ).run(6)  # fmt: skip
+    listeners = [lambda trial, progress: reports.append(executor.usage())]
+    Controller(rules, RandomSearch(), journal, executor, listeners=listeners, clock=executor.now).run(6)
     journal.close()
     window = reports[5].since(reports[1])
     assert (window.workers, window.span, window.busy, window.answers) == (4, 2.0, 4.0, 4)
@@ -131,7 +127,7 @@ def test_virtual_time_is_deterministic(tmp_path, asynchronous):
 @pytest.mark.parametrize("name", TIMES)
 def test_the_trajectory_is_that_of_the_process_itself(tmp_path, name, workers):
     """Design, section 3.4: a seed and a lag fix the trajectory, whatever the timing and the number of workers."""
-    simulated = SimulatedExecutor(in_process(), 1, workers, TIMES[name], deaths=0.05, price=0.1)
+    simulated = SimulatedExecutor(in_process(), TIMED, workers, TIMES[name], deaths=0.05, price=0.1)
     trials = evolve(tmp_path / "simulated", simulated, clock=simulated.now)
     plain = evolve(tmp_path / "plain", in_process())
     assert {trial.status for trial in plain} > {Status.OK, Status.INVALID, Status.HURDLE, Status.CRASHED}
@@ -147,7 +143,7 @@ def test_an_evaluation_takes_as_long_on_any_number_of_workers(tmp_path):
 
 
 def test_a_stage_that_is_not_run_takes_no_time(tmp_path):
-    simulated = SimulatedExecutor(in_process(), 1, 4, constant(60.0), price=0.0)
+    simulated = SimulatedExecutor(in_process(), TIMED, 4, constant(60.0), price=0.0)
     trials = evolve(tmp_path / "search", simulated, clock=simulated.now)
     evaluated = [trial for trial in trials if trial.evaluated]
     assert {trial.effort.seconds for trial in evaluated} == {60.0, 120.0}

@@ -12,6 +12,7 @@ from isozyme.search import Controller, Journal, Maximize, Minimize, RegularizedE
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.pyglove_bridge import generator
 from isozyme.search.pyglove_bridge.spec import space_of
+from isozyme.search.rules import Rules
 from isozyme.spaces.template import TemplateSpace
 from isozyme.tests.toys import trace
 
@@ -67,8 +68,8 @@ def search(folder, algorithm, trials, *, space=None, evaluator=None, objectives=
     space, evaluator = space or TemplateSpace(template()), evaluator or Scores()
     folder.mkdir(exist_ok=True)
     with closing(Journal.open(folder)) as journal:
-        executor = InProcessExecutor(evaluator, space, seed)
-        progress = Controller(space, algorithm, objectives, journal, executor, seed, lag).run(trials)
+        rules = Rules(space, objectives, seed=seed, lag=lag)
+        progress = Controller(rules, algorithm, journal, InProcessExecutor(evaluator, rules)).run(trials)
         return progress, list(journal.trials(space.from_source))
 
 

@@ -18,6 +18,7 @@ from isozyme.search import Maximize, Minimize, Proposal, Trial
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
 from isozyme.search.journal.journal import Journal
+from isozyme.search.rules import Rules
 from isozyme.search.validation.assessment import Assessor
 from isozyme.search.validation.funnel import FRESH, Funnel, Rung, best
 from isozyme.search.validation.pairing import Interval, costs, interval, relative
@@ -86,7 +87,7 @@ class Limited(InProcessExecutor):
     """An executor that is interrupted after so many looks, with nothing under way; without any it is not to be used."""
 
     def __init__(self, evaluator: Any, seed: int, looks: int | None) -> None:
-        super().__init__(evaluator, SPACE, seed)
+        super().__init__(evaluator, Rules(SPACE, [LOSS], seed=seed))
         self._looks = looks
 
     def conditions(self, split: str) -> str:
@@ -117,7 +118,7 @@ def run(
     folder.mkdir(exist_ok=True)
     journal = Journal.open(folder)
     try:
-        assessor = Assessor(space, journal, Limited(Noisy(), seed, 0), 1)
+        assessor = Assessor(Rules(space, [LOSS], seed=seed), journal, Limited(Noisy(), seed, 0))
         return funnel.run(found, assessor, lambda evaluator: Limited(evaluator, seed, looks), LOSS)
     finally:
         journal.close()
@@ -250,7 +251,8 @@ def test_a_killed_funnel_goes_on(tmp_path, monkeypatch):
 def test_further_draws_of_an_assessment(tmp_path):
     """Draws are journalled apart, in the order that is asked for; columns are paired, failures infinite."""
     journal, evaluator = Journal.open(tmp_path), Noisy(0.0, fails=[9])
-    assessor = Assessor(SPACE, journal, InProcessExecutor(evaluator, SPACE, 0), 1)
+    rules = Rules(SPACE, [LOSS])
+    assessor = Assessor(rules, journal, InProcessExecutor(evaluator, rules))
     table = costs(assessor, [BETTER, WORSE, EQUAL], [7, 0], "selection", LOSS)
     assert np.isinf(table[0]).all()
     assert table[1] / table[2] == pytest.approx(0.85 / 0.75)

@@ -10,11 +10,13 @@ from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.search import Controller, Journal, MetaValidation, Minimize, RegularizedEvolution
 from isozyme.search.controller.snapshots import EVERY
 from isozyme.search.executors.in_process import InProcessExecutor
+from isozyme.search.rules import Rules
 from isozyme.search.validation.meta_validation import MetaValidator
 from isozyme.tests.toys import BitStrings
 
 SPACE = BitStrings(size=16, dead=0, start=(0,) * 16)
 LOSS = Minimize("loss", 16.0)
+RULES = Rules(SPACE, [LOSS], lag=4)
 
 
 class Bits:
@@ -48,15 +50,12 @@ class Search:
         self.journal, self.seen = Journal.open(folder), dict[int, dict[str, float]]()
         self.others = [Bits(3), Bits(5)]
         settings = MetaValidation(self.others, every=every, patience=patience)
-        self.validator = MetaValidator(settings, SPACE, LOSS, self.journal, 0, self.seen.__setitem__)
+        self.validator = MetaValidator(settings, RULES, self.journal, self.seen.__setitem__)
         self.controller = Controller(
-            SPACE,
+            RULES,
             RegularizedEvolution(10, 3),
-            [LOSS],
             self.journal,
-            InProcessExecutor(Bits(), SPACE, 0),
-            0,
-            lag=4,
+            InProcessExecutor(Bits(), RULES),
             listeners=[lambda *given: self.validator(*given)],
         )
         self.validator.begin(self.controller.progress.trials)
@@ -133,11 +132,9 @@ def test_a_failure_elsewhere_is_no_better_than_anything(tmp_path: Path) -> None:
     journal = Journal.open(folder)
     seen: dict[int, dict[str, float]] = {}
     settings = MetaValidation([Failing()], every=10, patience=2)
-    validator = MetaValidator(settings, SPACE, LOSS, journal, 0, seen.__setitem__)
-    executor = InProcessExecutor(Bits(), SPACE, 0)
-    controller = Controller(
-        SPACE, RegularizedEvolution(5, 3), [LOSS], journal, executor, 0, lag=4, listeners=[validator]
-    )
+    validator = MetaValidator(settings, RULES, journal, seen.__setitem__)
+    executor = InProcessExecutor(Bits(), RULES)
+    controller = Controller(RULES, RegularizedEvolution(5, 3), journal, executor, listeners=[validator])
     controller.run(100, stop=validator.overfits)
     journal.close()
     assert controller.progress.trials == 100

@@ -11,7 +11,8 @@ from isozyme.search.executors.protocol import Request
 from isozyme.search.executors.ray_cluster import connection
 from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
-from isozyme.tests.toys import SEED, SPACE, BitEvaluator
+from isozyme.search.rules import Rules
+from isozyme.tests.toys import OBJECTIVES, SEED, SPACE, BitEvaluator
 
 pytestmark = pytest.mark.alone  # What else takes or frees memory meanwhile would move the threshold.
 
@@ -44,7 +45,7 @@ def bits(first, second):
 def test_what_exhausts_memory_is_given_up_alone(ray):
     """It gets the node to itself before; whose workers died next to it are evaluated, and its first stage counts."""
     evaluator = BitEvaluator(trouble={POISON: "fill memory"}, troubled_from=1, delay=0.2)
-    made = RayExecutor(evaluator, SPACE, SEED, Cluster(2, None, process.environment()))
+    made = RayExecutor(evaluator, Rules(SPACE, OBJECTIVES, 2, seed=SEED), Cluster(2, None, process.environment()))
     behaviours = [(first, 1) for first in range(6)] + [POISON] + [(first, 2) for first in range(6)]
     made.conditions("search")
     for ticket, behaviour in enumerate(behaviours):

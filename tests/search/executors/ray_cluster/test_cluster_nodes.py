@@ -23,7 +23,8 @@ from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
 from isozyme.search.executors.ray_cluster.connection import NAMESPACE
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.search.executors.ray_cluster.worker_handle import WorkerHandle
-from isozyme.tests.toys import LAG, OBJECTIVES, SEED, BitEvaluator, BitStrings, Gate, short_loss, trace
+from isozyme.search.rules import Rules
+from isozyme.tests.toys import LAG, OBJECTIVES, SEED, BitEvaluator, BitStrings, Gate, trace
 
 HANG = 300.0  # seconds
 # A dead node is noticed in three seconds instead of a quarter of a minute, but none dies of a busy machine.
@@ -37,6 +38,7 @@ TRIALS = 80
 SPACE = BitStrings(size=62)  # Large enough to keep several workers busy.
 TROUBLE = {(15, first): "raise" for first in range(20)} | {(14, 14): "diverge", (14, 15): "memory"}
 START = SPACE.references["start"]
+RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle(warmup=6, window=12, quantile=0.6), SEED, LAG)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +77,9 @@ def executor(cluster, monkeypatch):
     monkeypatch.setattr(executor_module, "SHORTAGE_SECONDS", HANG)
     made = []
 
-    def make(evaluator, workers, cost=None, kind=RayExecutor, **options):
+    def make(evaluator, workers, kind=RayExecutor, **options):
         where = Cluster(workers, cluster.address, process.environment(), **options)
-        made.append(kind(evaluator, SPACE, SEED, where, cost=cost))
+        made.append(kind(evaluator, RULES, where))
         return made[-1]
 
     yield make
@@ -88,17 +90,13 @@ def executor(cluster, monkeypatch):
 def search(folder, executor, listener=lambda trial, progress: None, trials=TRIALS):
     folder.mkdir()
     with closing(Journal.open(folder)) as journal:
-        hurdle = QuantileHurdle(warmup=6, window=12, quantile=0.6)
-        Controller(
-            SPACE, RegularizedEvolution(10, 3), OBJECTIVES, journal, executor, SEED, LAG,
-            stages=2, hurdle=hurdle, listeners=[listener],
-        ).run(trials)  # fmt: skip
+        Controller(RULES, RegularizedEvolution(10, 3), journal, executor, listeners=[listener]).run(trials)
         return list(journal.trials(SPACE.from_source))
 
 
 def traces(folder, trials=TRIALS):
     """The trajectory of one process."""
-    own = InProcessExecutor(BitEvaluator(trouble=TROUBLE), SPACE, SEED, short_loss)
+    own = InProcessExecutor(BitEvaluator(trouble=TROUBLE), RULES)
     return [trace(trial) for trial in search(folder, own, trials=trials)]
 
 
@@ -143,7 +141,7 @@ def test_nodes_come_and_go_in_mid_run(cluster, nodes, executor, tmp_path):
     alone, until it is sure that one of them is evaluating; then the node dies.
     """
     gate = Gate(tmp_path / "gate")
-    made = executor(BitEvaluator(trouble=TROUBLE, delay=0.3, gate=gate), 3, cost=short_loss, kind=Watched)
+    made = executor(BitEvaluator(trouble=TROUBLE, delay=0.3, gate=gate), 3, kind=Watched)
     happened = []
 
     def listen(trial, progress):

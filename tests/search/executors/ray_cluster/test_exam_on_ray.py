@@ -1,6 +1,8 @@
 """Every registered algorithm through the real controller, with a journal and four Ray workers."""
 
 from collections import Counter
+from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 
@@ -12,12 +14,14 @@ from isozyme.search.exam.toy_search import OBJECTIVES, OPTIMUM, SPACE, PointsEva
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.ray_cluster.cluster import Cluster
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
+from isozyme.search.rules import Rules
 from isozyme.tests.toys import Dawdling
 
 _WORKERS = _LAG = 4
 _STAGES, _TRIALS, _SEED = 3, 200, 0
+_RULES = Rules(SPACE, OBJECTIVES, _STAGES, seed=_SEED, lag=_LAG)
 # All of a trial but times and the name of the worker.
-_SAME = (
+_SAME = attrgetter(
     "number", "proposal", "status", "reason", "metrics", "keys", "cached_from", "hit", "stages", "taken",
     "effort.attempts",
 )  # fmt: skip
@@ -26,7 +30,7 @@ _SAME = (
 @pytest.fixture(scope="module")
 def workers():
     """Four workers that dawdle."""
-    executor = RayExecutor(Dawdling(_STAGES), SPACE, _SEED, Cluster(_WORKERS, None, process.environment()))
+    executor = RayExecutor(Dawdling(_STAGES), _RULES, Cluster(_WORKERS, None, process.environment()))
     yield executor
     executor.close()
 
@@ -34,10 +38,7 @@ def workers():
 def search(folder, executor, name, asynchronous=False):
     folder.mkdir()
     journal = Journal.open(folder)
-    controller = Controller(
-        SPACE, ALGORITHMS[name](), OBJECTIVES, journal, executor, _SEED, _LAG,
-        stages=_STAGES, asynchronous=asynchronous,
-    )  # fmt: skip
+    controller = Controller(replace(_RULES, asynchronous=asynchronous), ALGORITHMS[name](), journal, executor)
     progress = controller.run(_TRIALS)
     trials = list(journal.trials(SPACE.from_source))
     journal.close()
@@ -54,9 +55,9 @@ def test_the_optimum_for_sixteen_evaluations_a_stage(name, workers, tmp_path):
     assert progress.best.candidate[0] == OPTIMUM
     assert {t.status for t in trials} <= {Status.OK, Status.PARTIAL}
 
-    _, alone = search(tmp_path / "alone", InProcessExecutor(PointsEvaluator(_STAGES), SPACE, _SEED), name)
+    _, alone = search(tmp_path / "alone", InProcessExecutor(PointsEvaluator(_STAGES), _RULES), name)
     for one, other in zip(trials, alone, strict=True):
-        assert [getattr(one, field) for field in _SAME] == [getattr(other, field) for field in _SAME]
+        assert _SAME(one) == _SAME(other)
 
 
 @pytest.mark.parametrize("name", ["regularized_evolution", "successive_halving"])

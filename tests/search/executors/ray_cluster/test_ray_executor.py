@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing, suppress
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from isozyme.search.executors.ray_cluster import backlog, connection, worker_han
 from isozyme.search.executors.ray_cluster import executor as executor_module
 from isozyme.search.executors.ray_cluster.cluster import Cluster, Resources
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
+from isozyme.search.rules import Rules
 from isozyme.tests.toys import (
     LAG,
     OBJECTIVES,
@@ -28,7 +30,6 @@ from isozyme.tests.toys import (
     TROUBLE,
     BitEvaluator,
     UnreadyEvaluator,
-    short_loss,
     trace,
 )
 
@@ -40,6 +41,9 @@ POISON = (7, 6)
 def bits(first, second):
     """A candidate with so many ones in its halves."""
     return tuple([1] * first + [0] * (7 - first) + [1] * second + [0] * (7 - second) + [0, 0])
+
+
+RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle(warmup=6, window=12, quantile=0.6), SEED, LAG)
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +62,9 @@ def executor(ray, monkeypatch):
     monkeypatch.setattr(executor_module, "SHORTAGE_SECONDS", HANG)
     made = []
 
-    def make(evaluator, workers=WORKERS, limit=None, cost=None):
+    def make(evaluator, workers=WORKERS, limit=None):
         cluster = Cluster(workers, None, process.environment(), limit=limit)
-        made.append(RayExecutor(evaluator, SPACE, SEED, cluster, cost=cost))
+        made.append(RayExecutor(evaluator, RULES, cluster))
         return made[-1]
 
     yield make
@@ -71,9 +75,8 @@ def executor(ray, monkeypatch):
 def search(folder, executor, algorithm=None, trials=TRIALS, lag=LAG):
     folder.mkdir(exist_ok=True)
     algorithm = algorithm or RegularizedEvolution(population_size=10, tournament_size=3)
-    hurdle = QuantileHurdle(warmup=6, window=12, quantile=0.6)
     with closing(Journal.open(folder)) as journal:
-        Controller(SPACE, algorithm, OBJECTIVES, journal, executor, SEED, lag, stages=2, hurdle=hurdle).run(trials)
+        Controller(replace(RULES, lag=lag), algorithm, journal, executor).run(trials)
         return list(journal.trials(SPACE.from_source))
 
 
@@ -111,8 +114,8 @@ def test_trajectory_is_that_of_one_process(executor, tmp_path):
     evaluated twice."""
     log = tmp_path / "log"
     trouble = {behaviour: "raise" if what == "exit" else what for behaviour, what in TROUBLE.items()}
-    parallel = search(tmp_path / "ray", executor(BitEvaluator(trouble=trouble, delay=0.02, log=log), cost=short_loss))
-    own = InProcessExecutor(BitEvaluator(trouble=trouble), SPACE, SEED, short_loss)
+    parallel = search(tmp_path / "ray", executor(BitEvaluator(trouble=trouble, delay=0.02, log=log)))
+    own = InProcessExecutor(BitEvaluator(trouble=trouble), RULES)
     single = search(tmp_path / "single", own)
     assert [trace(trial) for trial in parallel] == [trace(trial) for trial in single]
     assert {trial.status for trial in single} == STATUSES
@@ -206,7 +209,7 @@ def test_killed_workers_change_nothing(executor, tmp_path):
     """The trajectory of one process; what was under way is tried again, and nobody is quarantined for it."""
     log = tmp_path / "log"
     trouble = {behaviour: "raise" if what == "exit" else what for behaviour, what in TROUBLE.items()}
-    made = executor(BitEvaluator(trouble=trouble, delay=0.1, log=log), cost=short_loss)
+    made = executor(BitEvaluator(trouble=trouble, delay=0.1, log=log))
     killer = Killer(made, log)
     killer.start()
     try:
@@ -214,7 +217,7 @@ def test_killed_workers_change_nothing(executor, tmp_path):
     finally:
         killer.over.set()
         killer.join()
-    own = InProcessExecutor(BitEvaluator(trouble=trouble), SPACE, SEED, short_loss)
+    own = InProcessExecutor(BitEvaluator(trouble=trouble), RULES)
     assert [trace(trial) for trial in struck] == [trace(trial) for trial in search(tmp_path / "single", own)]
     assert killer.kills + killer.alone > 3
     assert max(trial.effort.attempts for trial in struck) > 1
