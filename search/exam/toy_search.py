@@ -3,8 +3,9 @@
 Trials come out as the controller makes them, with twins and stages, and in an order that depends on numbers only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ class PointsEvaluator:
 
     def _evaluate(self, point: int, stage: int) -> Outcome:
         if point in self.failing:
-            return Outcome(self.failing[point], "as the rehearsal demands", {"loss": -100.0})
+            return Outcome(self.failing[point], "as the toy search demands", {"loss": -100.0})
         blur = (self.stages - 1 - stage) * (3 * point % 7)
         return Outcome(Status.OK, None, {"loss": (point ^ OPTIMUM).bit_count() + 0.02 * (5 * point % 11 + blur)})
 
@@ -182,6 +183,43 @@ def rng(seed: int, number: int) -> np.random.Generator:
     return Streams(seed).of(number)
 
 
+def ask_and_tell(
+    running: RunningAlgorithm,
+    trials: int,
+    finish: Callable[[int, Proposal], Trial],
+    random: Callable[[int], np.random.Generator],
+    lag: int = 1,
+    order: np.random.Generator | None = None,
+) -> Events:
+    """Runs trials, and lists proposals and finished trials in the order in which they happened.
+
+    Args:
+      running: the run of an algorithm.
+      trials: how many.
+      finish: makes a trial of its number and its proposal.
+      random: makes the random numbers of a proposal from the number of its trial.
+      lag: how many trials are under way.
+      order: draws which of them finishes next; None: that of the lowest number.
+
+    Raises:
+      TypeError: the algorithm proposes something else than a `Proposal`.
+    """
+    events: Events = []
+    under_way: list[Trial] = []
+    for number in range(trials + lag):
+        if under_way and (len(under_way) == lag or number >= trials):
+            finished = under_way.pop(0 if order is None else int(order.integers(len(under_way))))
+            running.feedback(finished)
+            events.append(finished)
+        if number < trials:
+            proposal = running.propose(number, random(number))
+            if not isinstance(proposal, Proposal):
+                raise TypeError(f"trial {number}: {proposal!r} is not a Proposal")
+            events.append(proposal)
+            under_way.append(finish(number, proposal))
+    return events
+
+
 def record(
     algorithm: Algorithm,
     trials: int,
@@ -190,7 +228,7 @@ def record(
     shuffled: bool = False,
     seed: int = 0,
 ) -> Events:
-    """Runs a search and lists its proposals and its finished trials, in the order in which they happened.
+    """Runs a search of the points, and lists its proposals and its finished trials as `ask_and_tell` does.
 
     Args:
       algorithm: started here.
@@ -199,27 +237,11 @@ def record(
       lag: how many trials are under way.
       shuffled: whether they finish in any order instead of that of their numbers.
       seed: of proposals, and of the order in which trials finish.
-
-    Raises:
-      TypeError: the algorithm proposes something else than a `Proposal`.
     """
     evaluator = evaluator or PointsEvaluator()
     running = algorithm.start(SPACE, OBJECTIVES, evaluator.stages)
-    behaviours, order = _Behaviours(evaluator), np.random.default_rng(seed)
-    events: Events = []
-    under_way: list[Trial] = []
-    for number in range(trials + lag):
-        if under_way and (len(under_way) == lag or number >= trials):
-            finished = under_way.pop(int(order.integers(len(under_way))) if shuffled else 0)
-            running.feedback(finished)
-            events.append(finished)
-        if number < trials:
-            proposal = running.propose(number, rng(seed, number))
-            if not isinstance(proposal, Proposal):
-                raise TypeError(f"trial {number}: {proposal!r} is not a Proposal")
-            events.append(proposal)
-            under_way.append(behaviours.trial(number, proposal))
-    return events
+    order = np.random.default_rng(seed) if shuffled else None
+    return ask_and_tell(running, trials, _Behaviours(evaluator).trial, partial(rng, seed), lag, order)
 
 
 def follow(running: RunningAlgorithm, events: Events, number: int = 0, asks: int = 1, seed: int = 0) -> int | None:

@@ -37,7 +37,7 @@ OURS: dict[str, Any] = {
     "numbers": TemplateSpace(pg.floatv(0.0, 1.0)),
     "graphs": FeatureGraphs(),
     "lambdas": Activations(),
-    "the rehearsal's points": Points(),
+    "points of the toy search": Points(),
     "bit strings": BitStrings(),
 }
 

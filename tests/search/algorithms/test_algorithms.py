@@ -7,6 +7,7 @@ After an intended change of a trajectory, write the golden files anew from the c
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from isozyme.search import (
     Restarts,
     Trial,
 )
-from isozyme.search.exam.toy_search import SPACE, PointsEvaluator, record
+from isozyme.search.exam.toy_search import SPACE, PointsEvaluator, ask_and_tell, record
 from isozyme.tests.toys import BitStrings
 
 GOLDEN = Path(__file__).parent / "golden" / "algorithms"
@@ -103,6 +104,10 @@ def test_restarts_wait_again_after_each():
     assert sorted(set(starts)) == [0, *range(6, 41, 5)]
 
 
+def ones_of(number, proposal):
+    return finished(number, proposal.candidate, -float(sum(proposal.candidate)))
+
+
 def test_restarts_improve_further():
     """lion.md, section 5: restarts from the best improve the fitness further; here of a walk that forgets it."""
     space = BitStrings(size=40, dead=0)
@@ -111,12 +116,8 @@ def test_restarts_improve_further():
         for name, searched in ones.items():
             walk = RegularizedEvolution(4, 1)
             algorithm = (walk if name == "alone" else Restarts(walk, patience=15)).start(space, LOSS)
-            best = 0
-            for number in range(600):
-                candidate = algorithm.propose(number, rng(seed, number)).candidate
-                algorithm.feedback(finished(number, candidate, -float(sum(candidate))))
-                best = max(best, sum(candidate))
-            searched.append(best)
+            events = ask_and_tell(algorithm, 600, ones_of, partial(rng, seed))
+            searched.append(max(sum(trial.candidate) for trial in trials_of(events)))
     alone, restarted = np.array(ones["alone"]), np.array(ones["restarted"])
     error = math.sqrt((alone.var(ddof=1) + restarted.var(ddof=1)) / 10)
     assert restarted.mean() - alone.mean() > 4 * error

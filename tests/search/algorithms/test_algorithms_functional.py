@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from isozyme.search.algorithms.population import Member
 from isozyme.search.controller import controller as controller_module
 from isozyme.search.controller import snapshots
 from isozyme.search.exam.toy_search import SPACE as POINTS
+from isozyme.search.exam.toy_search import ask_and_tell
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.protocol import Keys
 from isozyme.search.rules import Rules
@@ -347,15 +349,14 @@ def search(folder, algorithm, trials):
 def explored(algorithm, seed):
     """How many of 300 trials each of 4,096 behaviours got in a search."""
     space = equal(12)
-    running = algorithm.start(space, LOSS)
-    seen: Counter = Counter()
-    for number in range(300):
-        candidate = running.propose(number, rng(seed, number)).candidate
-        key = static_key(space, candidate).hex()
-        seen[key] += 1
-        metrics = {"loss": -float(candidate.count(3))}
-        running.feedback(Trial(number, Proposal(candidate), Status.OK, metrics=metrics, keys=Keys(key, key)))
-    return seen
+
+    def finish(number, proposal):
+        key = static_key(space, proposal.candidate).hex()
+        metrics = {"loss": -float(proposal.candidate.count(3))}
+        return Trial(number, proposal, Status.OK, metrics=metrics, keys=Keys(key, key))
+
+    events = ask_and_tell(algorithm.start(space, LOSS), 300, finish, partial(rng, seed))
+    return Counter(event.keys.behaviour for event in events if isinstance(event, Trial))
 
 
 @pytest.mark.parametrize("seed", range(4))

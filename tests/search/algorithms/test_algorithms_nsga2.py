@@ -9,7 +9,7 @@ import pytest
 from isozyme.evaluators.protocol import Status
 from isozyme.search import NSGA2, AtLeast, AtMost, Crossover, Minimize, Proposal, Trial
 from isozyme.search.algorithms.dominance import crowding, dominates, ranks, survivors
-from isozyme.search.exam.toy_search import OBJECTIVES, SPACE, record
+from isozyme.search.exam.toy_search import OBJECTIVES, SPACE, ask_and_tell, record
 from isozyme.tests.toys import Runs
 
 TWO = (Minimize("first", 1.1), Minimize("second", 1.1))
@@ -142,12 +142,13 @@ def our_front(seed, size, trials):
     space: Any = Box()  # Only what NSGA-II asks for.
     algorithm = NSGA2(size, variation=Crossover(0.9)).start(space, TWO)
     costs = {}
-    for number in range(trials):
-        proposal = algorithm.propose(number, np.random.default_rng([seed, number]))
-        first, second = zdt1(proposal.candidate)
-        costs[number] = first, second
-        metrics = {"first": first, "second": second}
-        algorithm.feedback(Trial(number, proposal, Status.OK, metrics=metrics))
+
+    def finish(number, proposal):
+        costs[number] = zdt1(proposal.candidate)
+        first, second = costs[number]
+        return Trial(number, proposal, Status.OK, metrics={"first": first, "second": second})
+
+    ask_and_tell(algorithm, trials, finish, lambda number: np.random.default_rng([seed, number]))
     return np.array([costs[number] for number, _, _ in algorithm.snapshot()["population"]])
 
 

@@ -14,7 +14,7 @@ from isozyme.evaluators.protocol import Status
 from isozyme.search import Crossover, Minimize, Mutation, RegularizedEvolution, Trial, examine
 from isozyme.search.algorithms.feasible_only import FeasibleOnly
 from isozyme.search.algorithms.population import Member
-from isozyme.search.exam.toy_search import SPACE
+from isozyme.search.exam.toy_search import SPACE, ask_and_tell
 from isozyme.spaces.costs import AdditiveCost, ParameterCount
 from isozyme.spaces.feasible import FeasibleSpace
 from isozyme.spaces.limits import Limit
@@ -97,14 +97,13 @@ def test_search_within_the_limit():
     space: Any = FeasibleSpace(NETWORKS, Limit(COUNT, LIMIT))
     variation = FeasibleOnly(limit=Limit(COUNT, LIMIT))
     algorithm = RegularizedEvolution(20, 5, variation=variation).start(space, [Minimize("loss", 1.0)])
-    seen = []
-    for number in range(500):
-        proposal = algorithm.propose(number, rng(2, number))
+
+    def finish(number, proposal):
         assert space.validate(proposal.candidate) is None
-        seen.append(COUNT(proposal.candidate))
-        metrics = {"loss": -float(seen[-1])}
-        algorithm.feedback(Trial(number, proposal, Status.OK, metrics=metrics))
-    assert max(seen) >= 0.99 * LIMIT
+        return Trial(number, proposal, Status.OK, metrics={"loss": -float(COUNT(proposal.candidate))})
+
+    events = ask_and_tell(algorithm, 500, finish, lambda number: rng(2, number))
+    assert max(COUNT(event.candidate) for event in events if isinstance(event, Trial)) >= 0.99 * LIMIT
 
 
 def test_exam():

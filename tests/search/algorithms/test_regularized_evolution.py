@@ -10,7 +10,7 @@ import pytest
 
 from isozyme.evaluators.protocol import Job, Status
 from isozyme.search import Controller, Journal, Mutation, Proposal, RegularizedEvolution, Trial
-from isozyme.search.exam.toy_search import PointsEvaluator, record
+from isozyme.search.exam.toy_search import PointsEvaluator, ask_and_tell, record
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.objectives import Maximize
 from isozyme.search.rules import Rules
@@ -34,12 +34,14 @@ def search_toy(rng, trials, tournament_size=10, sigma=0.01):
     algorithm = evolution(100, tournament_size, space)
     noise = rng.normal(0.0, sigma, trials).tolist()
     history = []
-    for number in range(trials):
-        proposal = algorithm.propose(number, rng)
+
+    def finish(number, proposal):
         true = sum(proposal.candidate) / 100
         reported = min(max(true + noise[number], 0.0), 1.0)
-        algorithm.feedback(finished(number, proposal.candidate, reported, proposal.parents))
         history.append((reported, true))
+        return finished(number, proposal.candidate, reported, proposal.parents)
+
+    ask_and_tell(algorithm, trials, finish, lambda number: rng)
     return history
 
 
@@ -217,16 +219,15 @@ def golden_search(algorithm):
     """Forty trials by ask and tell, without a controller."""
     space, evaluator = BitStrings(), BitEvaluator(trouble={(4, 4): "diverge"})
     evaluator.setup(space, 5)
-    running = algorithm.start(space, OBJECTIVES)
-    rows = []
-    for number in range(40):
-        proposal = running.propose(number, np.random.default_rng([11, number]))
+
+    def finish(number, proposal):
         short, full = evaluator.evaluate([Job(proposal.candidate, stage=stage) for stage in range(2)])
         metrics = {**full.metrics, **short.metrics, **space.form(proposal.candidate)}
-        trial = Trial(number, proposal, full.status, full.reason, metrics)
-        running.feedback(trial)
-        rows.append(trace(trial))
-    return rows
+        return Trial(number, proposal, full.status, full.reason, metrics)
+
+    running = algorithm.start(space, OBJECTIVES)
+    events = ask_and_tell(running, 40, finish, lambda number: np.random.default_rng([11, number]))
+    return [trace(event) for event in events if isinstance(event, Trial)]
 
 
 def test_golden_trace():

@@ -12,7 +12,7 @@ from isozyme.tests.toys import Passing, Runs
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3])
-def test_the_rehearsal_pays_for_each_behaviour_once(stages):
+def test_the_toy_search_pays_for_each_behaviour_once(stages):
     """functional_hashing.md, fact 12, in the exam's own loop: 16 evaluations at each stage, twins say where from."""
     events = record(RandomSearch(), 300, PointsEvaluator(stages), lag=7, shuffled=True)
     trials = [event for event in events if isinstance(event, Trial)]
@@ -29,7 +29,7 @@ def test_the_rehearsal_pays_for_each_behaviour_once(stages):
     assert best.candidate[0] == OPTIMUM
 
 
-def test_the_rehearsal_takes_a_twin_further():
+def test_the_toy_search_takes_a_twin_further():
     """evaluators/protocol.py, Job: stages are asked for one at a time, and cached apart."""
 
     class Climbing(Passing):
@@ -50,7 +50,7 @@ def test_the_rehearsal_takes_a_twin_further():
     assert trials[1].metrics == {"loss": losses[-1], "weight": 2.0}
 
 
-def test_lag_in_the_rehearsal():
+def test_lag_in_the_toy_search():
     """Design, section 3.4: proposal i sees exactly the trials up to i - lag."""
     events = record(RandomSearch(), 20, lag=4)
     for number in range(20):

@@ -15,7 +15,7 @@ from isozyme.search import Maximize, Minimize, Proposal, Trial
 from isozyme.search.algorithms import PolicyGradient
 from isozyme.search.exam.exam import CHECKS
 from isozyme.search.exam.toy_search import SPACE as POINTS
-from isozyme.search.exam.toy_search import Points
+from isozyme.search.exam.toy_search import Points, ask_and_tell
 from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.mapo import MAPO
 from isozyme.search.policy.policy import policy_over
@@ -59,18 +59,15 @@ def quality(candidate):
     return (2.0 if kind == (1, 2, 1) else 0.0) + layers.count(0)
 
 
-def search(running, trials, lag=1, evaluate=quality, seed=0):
+def search(running, trials, lag=1, seed=0):
     """Asks and tells; returns all trials."""
-    told, waiting = [], []
-    for number in range(trials):
-        if len(waiting) == lag:
-            running.feedback(waiting[0])
-            told.append(waiting.pop(0))
-        proposal = running.propose(number, np.random.default_rng((seed, number)))
+
+    def finish(number, proposal):
         assert SPACE.validate(proposal.candidate) is None
-        metrics = {"quality": evaluate(proposal.candidate)}
-        waiting.append(Trial(number, proposal, Status.OK, metrics=metrics))
-    return told
+        return Trial(number, proposal, Status.OK, metrics={"quality": quality(proposal.candidate)})
+
+    events = ask_and_tell(running, trials, finish, lambda number: np.random.default_rng((seed, number)), lag)
+    return [event for event in events if isinstance(event, Trial)]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -103,10 +100,10 @@ def test_warm_up():
     """tunas.md, section 3: at rate 0 the baseline settles while the policy stays as it is."""
     settings = PolicyGradient(0.05, warm_up=20)
     before, after = (settings.start(SPACE, QUALITY) for _ in range(2))
-    search(before, 21)
+    search(before, 20)
     assert (np.concatenate(logits(before)) == 0.0).all()
     assert state(before).average.mean > 0.0
-    search(after, 23)
+    search(after, 22)
     assert np.concatenate(logits(after)).any()
 
 
@@ -177,11 +174,12 @@ def test_reward_of_cost():
     space = TemplateSpace(pg.Dict(size=pg.oneof([1, 2, 3, 4, 5])))
     settings = PolicyGradient(0.05, reward=CostAware(kind="absolute", cost="size", target=3.0, beta=-5.0))
     algorithm = settings.start(space, (Minimize("loss", 10.0),))
-    for number in range(500):
-        proposal = algorithm.propose(number, np.random.default_rng(number))
+
+    def finish(number, proposal):
         size = proposal.candidate[0] + 1.0
-        metrics = {"loss": 5.0 - size, "size": size}
-        algorithm.feedback(Trial(number, proposal, Status.OK, metrics=metrics))
+        return Trial(number, proposal, Status.OK, metrics={"loss": 5.0 - size, "size": size})
+
+    ask_and_tell(algorithm, 500, finish, np.random.default_rng)
     assert np.argmax(algorithm.snapshot()["state"][0]) == 2  # The logits of the only choice come first.
 
 

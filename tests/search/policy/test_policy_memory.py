@@ -1,5 +1,7 @@
 """MAPO's memory and its systematic exploration (mapo.md, facts 4-6, 8 and 13), alone and in a search."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pyglove as pg
@@ -110,7 +112,7 @@ def test_the_algorithm_admits_and_explores():
     behaviour, and proposals of the policy come from outside the memory."""
     settings = PolicyGradient(0.02, memory=MAPO(threshold=0.8, size=4))
     algorithm = settings.start(SPACE, (Maximize("quality", 0.0),))
-    proposed = {}
+    proposed, keys = {}, {}
     rewards = {tuple(row): float(r) for row, r in zip(ROWS.tolist(), REWARDS, strict=True)}
     explored = []
     for number in range(80):
@@ -122,10 +124,12 @@ def test_the_algorithm_admits_and_explores():
             explored.append(row)
         else:
             assert row not in inside
-        key = "low" if rewards[row] < 0.9 else "high"
+        key = keys[number] = "low" if rewards[row] < 0.9 else "high"
         told = Trial(number, proposal, Status.OK, metrics={"quality": rewards[row]}, keys=Keys(behaviour=key))
         algorithm.feedback(told)
         assert all(rewards[proposed[own]] > 0.8 for _, own in algorithm.snapshot()["memory"])
     assert len(set(explored)) == len(explored)
     assert algorithm.snapshot()["explored"] == [[]]  # The empty prefix stands for everything.
-    assert len(algorithm.snapshot()["memory"]) == min(4, sum(REWARDS > 0.8))
+    kept = [keys[own] for _, own in algorithm.snapshot()["memory"]]
+    assert len(kept) == min(4, sum(REWARDS > 0.8))
+    assert len(list(itertools.groupby(kept))) == len(set(kept))  # One behaviour after the other.
