@@ -10,6 +10,7 @@ from typing import Any
 
 from isozyme.launch.errors import UsageError, type_and_first_line
 from isozyme.launch.experiment import Experiment
+from isozyme.search.journal.identity import difference
 from isozyme.search.objectives import objective_from_json, objective_to_json
 
 EXPERIMENT_FILE = "experiment.json"
@@ -55,10 +56,8 @@ def _describe(experiment: Experiment) -> dict[str, Any]:
 def _compare(record: Path, experiment: Experiment) -> list[str]:
     folder = record.parent
     known = read(folder)
-    differing = _differences(known["identity"], json.loads(json.dumps(experiment.identity())))
-    if differing:
-        path, old, new = differing[0]
-        change = f"{path} was {old!r:.60}, now {new!r:.60}"
+    change = difference(known["identity"], json.loads(json.dumps(experiment.identity())))
+    if change is not None:
         raise UsageError(f"--workdir={folder}: belongs to another experiment ({change}); choose another folder")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"--workdir={folder}: cannot be written; change its permissions or choose another folder")
@@ -95,15 +94,6 @@ def _check(known: dict[str, Any]) -> None:
         raise ValueError("identity or commit is missing or of another type")
     for value in known["objectives"]:
         objective_from_json(value)
-
-
-def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = list(dict.fromkeys([*old, *new]))
-        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{path}.{k}".lstrip("."))]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [d for i, (a, b) in enumerate(zip(old, new, strict=True)) for d in _differences(a, b, f"{path}[{i}]")]
-    return [] if old == new else [(path, old, new)]
 
 
 def _commit() -> str | None:

@@ -10,7 +10,7 @@ Array = np.ndarray
 
 
 def dominates(costs: Array, violations: Array) -> Array:
-    """Who dominates whom (section VI-B): bool [n, n], true at [i, j] where i dominates j.
+    """Returns who dominates whom (section VI-B): bool [n, n], true at [i, j] where i dominates j.
 
     Of two feasible points the one that is no worse in any objective and better in one; of others the one that violates
     the constraints less.
@@ -30,7 +30,7 @@ def dominates(costs: Array, violations: Array) -> Array:
 
 
 def ranks(costs: Array, violations: Array) -> Array:
-    """The front that each point is in: int [n], 0 for points that nobody dominates; O(m n²) (section III-A)."""
+    """Returns the front of each point: int [n], 0 for points that nobody dominates; O(m n²) (section III-A)."""
     above = dominates(costs, violations)
     dominators = above.sum(axis=0)
     found = np.zeros(len(costs), np.int64)
@@ -46,7 +46,7 @@ def ranks(costs: Array, violations: Array) -> Array:
 
 
 def crowding(costs: Array) -> Array:
-    """Crowding distances of the points of one front: float [n], infinite at the ends (section III-B).
+    """Returns crowding distances of the points of one front: float [n], infinite at the ends (section III-B).
 
     Of points with equal costs the first has the distance, the others have none: a search over programs meets many
     twins, which would crowd everyone else out of the front.
@@ -66,7 +66,7 @@ def crowding(costs: Array) -> Array:
 
 
 def survivors(costs: Array, violations: Array, count: int) -> tuple[Array, Array, Array]:
-    """The best `count` points by rank, then by crowding, then by order; those that repeat an earlier one go last.
+    """Selects the best `count` points by rank, then by crowding, then by order; repetitions go last.
 
     Without the latter, which the paper lacks, copies of a front of a few points soon fill a population: they are all of
     rank 0, and each of them goes before the best of rank 1.

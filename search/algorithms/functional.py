@@ -40,7 +40,7 @@ class _Keys:
         return numeric_key(self._space, self._candidate)
 
     def same(self, other: "_Keys") -> bool:
-        """Whether both, valid ones, behave alike."""
+        """Returns whether both, valid ones, behave alike."""
         return self.static == other.static or (self.numeric is not None and self.numeric == other.numeric)
 
 

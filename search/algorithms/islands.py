@@ -73,7 +73,7 @@ class RunningIslands:
         self._islands[island].feedback(self._inward(trial, island))
 
     def _inward(self, trial: Trial, island: int) -> Trial:
-        """A trial as its island knows it; a parent on another island is not known there."""
+        """Returns a trial as its island knows it, which knows no parents on other islands."""
         return inward(trial, lambda n: n // self._count if n % self._count == island else None)
 
     def snapshot(self) -> dict[str, Any] | None:

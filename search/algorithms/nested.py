@@ -7,7 +7,7 @@ from isozyme.search.protocol import Proposal, Trial
 
 
 def inward(trial: Trial, number: Callable[[int], int | None]) -> Trial:
-    """A trial as the inner algorithm knows it.
+    """Returns a trial as the inner algorithm knows it.
 
     Args:
       trial: as the outer one knows it.
@@ -20,5 +20,5 @@ def inward(trial: Trial, number: Callable[[int], int | None]) -> Trial:
 
 
 def outward(proposal: Proposal, number: Callable[[int], int]) -> Proposal:
-    """A proposal of the inner algorithm as the outer one passes it on; `number` translates numbers of trials."""
+    """Returns an inner proposal as the outer algorithm passes it on; `number` translates numbers of trials."""
     return replace(proposal, parents=tuple(map(number, proposal.parents)))

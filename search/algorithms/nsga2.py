@@ -39,7 +39,7 @@ class Point(NamedTuple):
 
 
 def _preference(point: Point) -> tuple[int, float]:
-    """The crowded-comparison operator: a lower rank, or the same and less crowded."""
+    """Orders points by the crowded-comparison operator: a lower rank, or the same and less crowded."""
     return point.rank, -point.crowding
 
 

@@ -166,7 +166,7 @@ class RunningLearnedPolicy:
         raise ValueError(f"limit: none of {_DRAWS:,} draws from the policy is feasible; raise it, or search longer")
 
     def _most_probable(self) -> Any:
-        """Exactly where the cost allows it, else the arg-max of each choice, if that is feasible."""
+        """Returns the exact one where the cost allows it, else the arg-max of each choice, if that is feasible."""
         if self._limit is not None and isinstance(self._limit.cost, Tabulated):
             from isozyme.search.policy.feasible_policy import policy_within
 

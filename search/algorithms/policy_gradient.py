@@ -122,7 +122,7 @@ class RunningPolicyGradient:
         return Proposal(self._policy.genes(row), operator=_POLICY, note=f"{log_p!r} {_seed(rng)}")
 
     def _draws(self, rng: np.random.Generator) -> Iterator[tuple[Row, float]]:
-        """Rows and their log-probabilities."""
+        """Draws rows and their log-probabilities."""
         logits, batches, size = self._state.logits, 1, 1
         if self._exact is None and (self._limit or len(self._memory)):
             batches, size = _FEASIBLE if self._limit else _OUTSIDE, _BATCH
@@ -150,7 +150,7 @@ class RunningPolicyGradient:
             self._remember(trial, tuple(row.tolist()), reward, self._mapo.explore)
 
     def _rewarded(self, trial: Trial) -> float | None:
-        """The reward of a trial; for one without a full score the worst so far, or None as long as there is none."""
+        """Returns the reward of a trial; without a full score the worst so far, or None as long as there is none."""
         reward = self._score(trial) if trial.status is Status.OK else None
         if reward is None or not math.isfinite(reward):
             return self._worst
@@ -177,7 +177,7 @@ class RunningPolicyGradient:
             self._state = self._learner.reinforce(*told)
 
     def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The memory as rows, rewards, and which of them there are; of one size, however much is in it."""
+        """Returns the memory as rows, rewards and which of them there are, always of one size."""
         size = self._memory.size
         rows = np.full((size, len(self._policy.decisions)), DEAD, np.int32)
         rewards = np.zeros(size, np.float32)
@@ -222,7 +222,7 @@ class RunningPolicyGradient:
 
 
 def _key(trial: Trial, row: Row) -> str:
-    """Of a behaviour, or of the candidate alone where no behaviour is known."""
+    """Returns the key of a behaviour, or one of the candidate alone where no behaviour is known."""
     return trial.keys.behaviour or trial.keys.static or repr(row)
 
 

@@ -32,7 +32,7 @@ NOBODY = Member(math.inf, -1, None)
 
 
 def member(trial: Trial, objective: Objective) -> Member:
-    """A trial in one objective. Whatever did not get a full score (a failure, a smaller budget) costs infinitely."""
+    """Returns a trial in one objective. What got no full score (a failure, a smaller budget) costs infinitely."""
     cost = objective.cost(trial.metrics) if trial.status is Status.OK else math.inf
     return Member(cost, trial.number, trial.candidate)
 
@@ -48,7 +48,7 @@ def tournament(
     replacement: bool = True,
     key: Callable[[T], Any] = _cost,
 ) -> T:
-    """The best of a uniform sample; ties keep the first drawn.
+    """Draws a uniform sample and returns its best member; ties keep the first drawn.
 
     Args:
       population: at least one member.

@@ -27,7 +27,7 @@ _MOST = [point for point in _EVERYTHING if (point ^ OPTIMUM).bit_count() > 1]  #
 
 
 def examine(make: Factory) -> list[str]:
-    """What an algorithm does wrong, in plain words; empty if it passes.
+    """Returns what an algorithm does wrong, in plain words; nothing if it passes.
 
     Args:
       make: new settings of the algorithm, with arguments that suit a search of 200 trials; populations of up to 500
@@ -50,7 +50,7 @@ def _new(make: Factory, stages: int) -> RunningAlgorithm:
 
 
 def _fault(events: Events, stages: int) -> str | None:
-    """The first proposal that is none."""
+    """Returns what is wrong with the first proposal that is not one."""
     finished: set[int] = set()
     number = 0
     for event in events:
@@ -138,7 +138,7 @@ def _survives_failures(make: Factory, stages: int) -> str | None:
 
 
 def _tempted(events: Events) -> str | None:
-    """Whether most parents in the second half of a search are failures."""
+    """Returns a finding if most parents in the second half of a search are failures."""
     failed = {event.number: event.status in _FAILURES for event in events if isinstance(event, Trial)}
     proposals = [event for event in events if isinstance(event, Proposal)]
     parents = [failed[parent] for proposal in proposals[_TRIALS // 2 :] for parent in proposal.parents]

@@ -31,11 +31,11 @@ class Points:
     references: Mapping[str, Candidate] = {"zero": (0, 0)}
 
     def initial(self, rng: np.random.Generator) -> Candidate:
-        """Any candidate."""
+        """Returns any candidate."""
         return self.random(rng)
 
     def random(self, rng: np.random.Generator) -> Candidate:
-        """A uniform one."""
+        """Returns a uniformly random candidate."""
         return int(rng.integers(_POINTS)), int(rng.integers(2))
 
     @property
@@ -44,7 +44,7 @@ class Points:
         return {"flip": self.mutate, "relabel": self._relabel, "double": self._double}
 
     def mutate(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
-        """One bit flipped."""
+        """Flips one bit."""
         point, label = candidate
         return point ^ (1 << int(rng.integers(_BITS))), label
 
@@ -57,7 +57,7 @@ class Points:
         return (2 * candidate[0], candidate[1]) if 2 * candidate[0] < _POINTS else None
 
     def cross(self, first: Candidate, second: Candidate, rng: np.random.Generator) -> Candidate:
-        """Each bit from either parent."""
+        """Takes each bit from either parent."""
         mask = int(rng.integers(_POINTS))
         return first[0] & mask | second[0] & ~mask, first[1]
 
@@ -75,11 +75,11 @@ class Points:
         return bytes([candidate[0]])
 
     def probe(self, candidate: Candidate) -> None:
-        """Nothing: the canonical form tells all of them apart."""
+        """Returns None: the canonical form tells all candidates apart."""
         del candidate
 
     def form(self, candidate: Candidate) -> Mapping[str, float]:
-        """Bits that are set."""
+        """Counts the bits that are set."""
         return {"weight": float(candidate[0].bit_count())}
 
     def lower(self, candidate: Candidate) -> int:
@@ -87,7 +87,7 @@ class Points:
         return candidate[0]
 
     def to_source(self, candidate: Candidate) -> str:
-        """Both numbers."""
+        """Writes both numbers."""
         return f"{candidate[0]} {candidate[1]}"
 
     def from_source(self, text: str) -> Candidate:
@@ -99,7 +99,7 @@ class Points:
         return point, label
 
     def export(self, candidate: Candidate) -> Mapping[str, str]:
-        """The text."""
+        """Returns the text."""
         return {"point.txt": self.to_source(candidate)}
 
 
@@ -119,17 +119,17 @@ class PointsEvaluator:
     failing: Mapping[int, Status] = field(default_factory=dict)
 
     def prepare(self) -> None:
-        """Nothing to get."""
+        """Needs no data."""
 
     def setup(self, space: Points, seed: int) -> None:
-        """Nothing to build."""
+        """Builds nothing."""
 
     def conditions(self, split: str) -> str:
-        """Stages and failures."""
+        """Returns stages and failures."""
         return f"{self.stages} {sorted(self.failing.items())} {split}"
 
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Losses."""
+        """Returns losses."""
         return [self._evaluate(job.candidate[0], job.stage) for job in jobs]
 
     def _evaluate(self, point: int, stage: int) -> Outcome:
@@ -147,7 +147,7 @@ class _Behaviours:
         self._known: dict[int, tuple[int, list[Outcome]]] = {}
 
     def trial(self, number: int, proposal: Proposal) -> Trial:
-        """The trial that a proposal becomes; runs the stages that no earlier trial ran."""
+        """Returns the trial that a proposal becomes; runs the stages that no earlier trial ran."""
         candidate, stages = proposal.candidate, self._evaluator.stages
         owner, outcomes = self._known.setdefault(candidate[0], (number, []))
         asked = proposal.stages or stages
@@ -179,7 +179,7 @@ Events = list[Proposal | Trial]
 
 
 def rng(seed: int, number: int) -> np.random.Generator:
-    """The random numbers of a proposal."""
+    """Makes the random numbers of a proposal."""
     return Streams(seed).of(number)
 
 

@@ -38,7 +38,7 @@ class PyGloveAlgorithm(pg.Object):
     generator: pg.DNAGenerator
 
     def sym_jsonify(self, **kwargs: Any) -> Any:
-        """Class and fields. PyGlove's own JSON would hold bytecode, which depends on the installation."""
+        """Returns class and fields. PyGlove's own JSON would hold bytecode, which depends on the installation."""
         del kwargs
         return {"_type": type(self).__type_name__, "generator": described(self.generator)}
 
@@ -71,7 +71,7 @@ class RunningPyGloveAlgorithm:
         self.generator.setup(self._spec)
         self._objectives = tuple(objectives) if self.generator.multi_objective else tuple(objectives[:1])
         self._made = 0  # Proposals of the generator, those included that earlier sessions made.
-        self._pending: dict[int, pg.DNA] = {}
+        self._proposed: dict[int, pg.DNA] = {}  # Here, and not fed back yet.
         self._worst: Rewards | None = None
         self._unscored: list[Trial] = []
         self._history: list[tuple[Trial, Rewards]] = []
@@ -87,8 +87,8 @@ class RunningPyGloveAlgorithm:
         for earlier in range(self._made, number):
             # An earlier session proposed these, and they are fed back later than this one is proposed. The generator
             # makes them again, so that one that sweeps a grid leaves nothing out.
-            self._pending[earlier] = self._next()
-        dna = self._pending[number] = self._next()
+            self._proposed[earlier] = self._next()
+        dna = self._proposed[number] = self._next()
         return Proposal(self._space.from_dna(dna), note=_note(dna))
 
     def _next(self) -> pg.DNA:
@@ -101,9 +101,9 @@ class RunningPyGloveAlgorithm:
 
     def feedback(self, trial: Trial) -> None:
         """Tells the generator of a trial that it has proposed here, or remembers it for `recover`."""
-        self._made += trial.number not in self._pending
+        self._made += trial.number not in self._proposed
         for told, rewards in self._rewarded(trial):
-            dna = self._pending.pop(told.number, None)
+            dna = self._proposed.pop(told.number, None)
             if dna is None:
                 self._history.append((told, rewards))
             else:
@@ -111,7 +111,7 @@ class RunningPyGloveAlgorithm:
                 self.generator.feedback(dna if same else self._rebuilt(told), self._reward(rewards))
 
     def _rewarded(self, trial: Trial) -> list[tuple[Trial, Rewards]]:
-        """Trials that can be told of now, and their rewards."""
+        """Returns the trials that can be told of now, with their rewards."""
         rewards = tuple(-objective.cost(trial.metrics) for objective in self._objectives)
         if trial.status is Status.OK and all(map(math.isfinite, rewards)):
             self._worst = tuple(map(min, rewards, self._worst or rewards))
@@ -129,7 +129,7 @@ class RunningPyGloveAlgorithm:
 
     def _recover(self) -> None:
         """Hands the trials of earlier sessions to the generator, all of them before its first proposal here."""
-        lost = [trial for trial in self._unscored if trial.number not in self._pending]
+        lost = [trial for trial in self._unscored if trial.number not in self._proposed]
         if self._history or lost:
             history, self._history = self._history, []
             self.generator.recover(self._replayed(history, lost))
@@ -140,7 +140,7 @@ class RunningPyGloveAlgorithm:
         for trial, rewards in history:
             yield self._rebuilt(trial), self._reward(rewards)
         for trial in unscored:
-            dna = self._pending[trial.number] = self._rebuilt(trial)
+            dna = self._proposed[trial.number] = self._rebuilt(trial)
             yield dna, None
 
     def _rebuilt(self, trial: Trial) -> pg.DNA:
@@ -158,7 +158,7 @@ class RunningPyGloveAlgorithm:
 
 
 def _note(dna: pg.DNA) -> str:
-    """The metadata of a proposal as JSON; what is no JSON, or comes with feedback, is left out."""
+    """Returns the metadata of a proposal as JSON, without what is no JSON or comes with feedback."""
     kept = {}
     for key, value in dna.metadata.items():
         if key not in _OF_FEEDBACK:

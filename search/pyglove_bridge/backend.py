@@ -63,7 +63,11 @@ class IsozymeBackend(pg.tuning.Backend):
         self._stops = _stops(early_stopping_policy, dna_spec, folder)
 
     def next(self) -> pg.tuning.Feedback:
-        """The next candidate's feedback; raises `StopIteration` at the end, and what went wrong in the controller."""
+        """Returns the feedback of the next candidate.
+
+        Raises:
+          StopIteration: there are no more; or what went wrong in the controller.
+        """
         ticket = self._study.next(self._group)
         if ticket is None:
             raise StopIteration
@@ -111,7 +115,7 @@ def _plan(
 
 
 def _objectives(algorithm: AlgorithmGenerator, metrics: list[str]) -> tuple[Objective, ...]:
-    """The generator's objectives; a single one is of whatever is to be optimised."""
+    """Returns the generator's objectives; a single one takes the name of the metric that is to be optimised."""
     if algorithm.stages > 1:
         raise ValueError(f"stages: {algorithm.stages} given; with the backend 'isozyme' a loop body has one")
     objectives = list(algorithm.objectives)
@@ -124,7 +128,7 @@ def _objectives(algorithm: AlgorithmGenerator, metrics: list[str]) -> tuple[Obje
 
 
 def _stops(policy: pg.tuning.EarlyStoppingPolicy | None, spec: pg.DNASpec, folder: Path) -> StopsEarly | None:
-    """The policy's decision, set up and with the history of the journal unless an earlier loop has done so."""
+    """Returns what decides for a policy. The first loop sets the policy up, with the history of the journal."""
     if policy is None:
         return None
     with _POLICIES:

@@ -13,7 +13,10 @@ from isozyme.hashing.names import stable_name
 
 
 def described(value: Any) -> Any:
-    """What a value is made of: of objects with declared fields these, of classes and functions the full name."""
+    """Returns what a value is made of, as plain JSON.
+
+    Objects give their class and their declared fields, classes and functions their full name.
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, pg.Symbolic) and not isinstance(value, list | dict):
@@ -27,14 +30,3 @@ def described(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [described(item) for item in value]
     return stable_name(value)
-
-
-def difference(old: Any, new: Any, path: str = "") -> str | None:
-    """Where two descriptions differ first and what stands there, in a few words; None if they are equal."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        parts = [(f"{path}.{key}".lstrip("."), old.get(key), new.get(key)) for key in {**old, **new}]
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        parts = [(f"{path}[{i}]", *pair) for i, pair in enumerate(zip(old, new, strict=True))]
-    else:
-        return None if old == new else f"{path} was {old!r:.60}, now {new!r:.60}"
-    return next((found for part in parts if (found := difference(part[1], part[2], part[0]))), None)

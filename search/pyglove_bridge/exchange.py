@@ -77,15 +77,15 @@ class Exchange:
     # In the controller's thread.
 
     def conditions(self, split: str) -> str:
-        """Nothing is known of a loop body."""
+        """Returns a constant: nothing is known of a loop body."""
         return f"pg.sample, {split}"
 
     def submit(self, ticket: int, request: Request) -> None:
-        """See `Executor`."""
+        """Makes a request a ticket, which the next free loop body takes."""
         self._tickets.put(Ticket(ticket, request.candidate))
 
     def collect(self, seconds: float) -> list[tuple[int, Answer]]:
-        """See `Executor`.
+        """Returns the answers that have come in; waits up to `seconds` for the first.
 
         Raises:
           Abandoned: it has ended, and every loop body has reported.
@@ -101,12 +101,12 @@ class Exchange:
         return self.ended and not self._taken
 
     def stop(self) -> bool:
-        """Whether to propose no more. The controller asks when all that it has collected is committed."""
+        """Returns whether to propose no more; the controller asks when all that it has collected is committed."""
         self._receive(0.0)
         return self.ended
 
     def close(self) -> None:
-        """Lets go of everybody who waits for a ticket."""
+        """Releases everyone who waits for a ticket."""
         self._tickets.put(None)
 
     def linger(self) -> None:
@@ -160,7 +160,7 @@ class Exchange:
     # In the threads of the loop bodies.
 
     def take(self, group: Group) -> Ticket | None:
-        """The ticket that a group is at work on, or its next one; None if there are no more."""
+        """Returns the ticket that a group is at work on, or else its next one; None if there are no more."""
         with self._doors.setdefault(group, threading.Lock()):
             lease = self._leases.get(group)
             if self.ended or (lease is not None and lease.state == "open"):
@@ -193,7 +193,7 @@ class Exchange:
         self._inbox.put(partial(self._entered, group, welcome))
 
     def leave(self, group: Group) -> threading.Event:
-        """Leaves; what a group was at work on goes to others with its last member. The event is set when that is done.
+        """Leaves a group, whose ticket goes to others when its last member leaves. Returns an event that is set then.
 
         Takes no locks: a garbage collector may call it anywhere.
         """

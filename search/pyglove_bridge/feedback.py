@@ -40,7 +40,7 @@ class StudyFeedback(pg.tuning.Feedback):
         return None
 
     def get_trial(self) -> pg.tuning.Trial:
-        """The trial as far as it has come in this process."""
+        """Returns the trial as far as it has come in this process."""
         ticket = self._ticket
         done = ticket.state == "done"
         return pg.tuning.Trial(
@@ -69,7 +69,7 @@ class StudyFeedback(pg.tuning.Feedback):
             self._study.set_metadata(key, kept)
 
     def get_metadata(self, key: str, per_trial: bool = True) -> Any:
-        """A value that was set before, of the study maybe by an earlier session; None if there is none."""
+        """Returns a value that was set before, of the study maybe by an earlier session; None if there is none."""
         return (self._ticket.metadata if per_trial else self._study.metadata).get(key)
 
     def add_link(self, name: str, url: str) -> None:
@@ -121,11 +121,11 @@ class StudyFeedback(pg.tuning.Feedback):
         self._finish(Status.OK if wrong is None else Status.DIVERGED, wrong, finite, kept, related_links or {})
 
     def _repeats(self, metrics: dict[str, float]) -> bool:
-        """Whether the reward repeats the only metric to optimise."""
+        """Returns whether the reward repeats the only metric to optimise."""
         return len(self._metrics_to_optimize) == 1 and self._metrics_to_optimize[0] in metrics
 
     def skip(self, reason: str | None = None) -> None:
-        """Ends the trial as a failure, which the algorithm is told of. Of the reason its last line is kept."""
+        """Ends the trial as a failure, and tells the algorithm. The journal keeps the last line of the reason."""
         lines = (reason or "").strip().splitlines()
         self._finish(Status.CRASHED, f"skipped: {lines[-1].strip()}" if lines else "skipped", {}, {}, {})
 
@@ -149,7 +149,7 @@ class StudyFeedback(pg.tuning.Feedback):
         self._study.finish(ticket, Outcome(status, reason, metrics, seconds, cpu), _facts(ticket))
 
     def should_stop_early(self) -> bool:
-        """What the early stopping policy says of the measurements so far; false without one."""
+        """Returns what the early stopping policy says of the measurements so far; false without one."""
         return bool(self._ticket.measurements and self._stops is not None and self._stops(self.get_trial()))
 
     def end_loop(self) -> None:
@@ -158,7 +158,7 @@ class StudyFeedback(pg.tuning.Feedback):
 
 
 def _plain(key: str, value: Any) -> Any:
-    """A copy of a value that is plain JSON."""
+    """Returns a copy of a value; raises `TypeError` unless it is plain JSON."""
     try:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -170,7 +170,7 @@ def _plain(key: str, value: Any) -> Any:
 
 
 def _facts(ticket: Ticket) -> str:
-    """What is to be kept of a trial besides its last metrics, as JSON; empty if that is all."""
+    """Returns as JSON what is to be kept of a trial besides its last metrics; empty if that is all."""
     more = len(ticket.measurements) > 1 or any(one.step or one.checkpoint_path for one in ticket.measurements)
     measurements = [_measured(one) for one in ticket.measurements] if more else []
     facts = {"measurements": measurements, "metadata": ticket.metadata, "links": ticket.links}
@@ -179,7 +179,7 @@ def _facts(ticket: Ticket) -> str:
 
 
 def _measured(one: pg.tuning.Measurement) -> dict[str, Any]:
-    """A measurement as plain JSON; numbers that are not finite as text, which `float` reads."""
+    """Returns a measurement as plain JSON; numbers that are not finite become text, which `float` reads."""
     numbers = {name: value if math.isfinite(value) else str(value) for name, value in (one.metrics or {}).items()}
     reward = one.reward if one.reward is None or math.isfinite(one.reward) else str(one.reward)
     place = {"step": one.step, "seconds": one.elapse_secs, "checkpoint": one.checkpoint_path}

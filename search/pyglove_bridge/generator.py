@@ -55,7 +55,7 @@ class AlgorithmGenerator(pg.DNAGenerator):
         self._number = 0
 
     def _propose(self) -> pg.DNA:
-        """A DNA whose metadata say all that is to be known of its trial when it is fed back or replayed."""
+        """Returns a DNA whose metadata say all that is needed when its trial is fed back or replayed."""
         with self._lock:
             try:
                 proposal = self._running.propose(self._number, self._random.of(self._number))
@@ -95,7 +95,7 @@ class AlgorithmGenerator(pg.DNAGenerator):
 def generator(
     algorithm: Algorithm, objectives: Sequence[Objective] = (), seed: int = 0, stages: int = 1
 ) -> AlgorithmGenerator:
-    """One of our algorithms for `pg.sample`, with any backend.
+    """Returns one of our algorithms for `pg.sample`, with any backend.
 
     Trials are numbered in the order of their proposals and fed back in that of their arrival. A reward that is not a
     finite number is a failure. `recover` rebuilds everything, random numbers included.

@@ -82,7 +82,7 @@ class StudyResult(pg.tuning.Result):
         return [self._made(trial) for trial in archive.trials]
 
     def evaluated(self) -> list[pg.tuning.Trial]:
-        """The trials that a loop body has evaluated."""
+        """Returns the trials that a loop body has evaluated."""
         return [self._made(trial) for trial in self._trials if trial.evaluated]
 
     def _made(self, trial: Trial) -> pg.tuning.Trial:
@@ -115,7 +115,7 @@ class StudyResult(pg.tuning.Result):
         return pg.tuning.Measurement(step=0, elapse_secs=trial.effort.seconds, reward=reward, metrics=metrics)
 
     def format(self, compact: bool = False, verbose: bool = True, root_indent: int = 0, **kwargs: Any) -> str:
-        """Folder, number of trials and the best."""
+        """Returns folder, number of trials and the best, as JSON."""
         best = self.best_trial
         facts = {
             "name": str(self._folder),

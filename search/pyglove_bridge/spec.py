@@ -13,6 +13,7 @@ from typing import Any
 
 import pyglove as pg
 
+from isozyme.spaces.abilities import offered
 from isozyme.spaces.choices import Genes, split
 from isozyme.spaces.template import TemplateSpace
 
@@ -22,15 +23,14 @@ Outline = list[Any]
 
 
 def outline(spec: pg.DNASpec) -> Outline:
-    """A space as plain JSON.
+    """Returns a space as plain JSON.
 
     Raises:
       ValueError: it contains decision points of the user's own, which no template can have.
     """
-    elements: Any = getattr(spec, "elements", None)
-    if elements is None:
+    if not isinstance(spec, pg.geno.Space):
         raise ValueError(f"the space is a {type(spec).__name__}; name a template or a pg.geno.Space")
-    return [_decision(element) for element in elements]
+    return [_decision(element) for element in spec.elements]
 
 
 def _decision(element: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _decision(element: Any) -> dict[str, Any]:
 
 
 def _template(space: Outline, constant: Any) -> Any:
-    """A value with the same decisions as the space. What they decide on is not known: indices stand for it."""
+    """Returns a value with the same decisions as the space; indices stand for what they decide on."""
     return [_primitive(decision) for decision in space] or constant
 
 
@@ -68,7 +68,7 @@ def _primitive(decision: dict[str, Any]) -> Any:
 
 
 def spec_of(space: Outline) -> pg.DNASpec:
-    """The spec again, without hints."""
+    """Returns the spec of an outline, without hints."""
     return pg.geno.space([_point(decision) for decision in space])
 
 
@@ -84,7 +84,7 @@ def _point(decision: dict[str, Any]) -> Any:
 
 
 def dna_of(candidate: Genes, spec: pg.DNASpec) -> pg.DNA:
-    """A template space's candidate as `pg.DNA`, bound to a spec of that template.
+    """Returns a template space's candidate as `pg.DNA`, bound to a spec of that template.
 
     `pg.DNA.from_numbers` would bind every node anew to what is below it, which takes twice as long.
     """
@@ -119,22 +119,24 @@ class SpecSpace(TemplateSpace):
     spec: pg.DNASpec
 
     def to_dna(self, candidate: Genes) -> pg.DNA:
-        """The candidate as `pg.DNA`, bound to the spec."""
+        """Returns the candidate as `pg.DNA`, bound to the spec."""
         return dna_of(candidate, self.spec)
 
 
 def space_of(spec: pg.DNASpec) -> SpecSpace:
-    """The space of a spec; raises `ValueError` where it contains decision points of the user's own."""
+    """Makes the space of a spec; raises `ValueError` where it contains decision points of the user's own."""
     template: Any = pg.List(_template(outline(spec), []))
     return SpecSpace(template, pg.Ref(spec))  # A spec takes whatever holds it for its parent.
 
 
 def spec_for(space: Any) -> pg.DNASpec:
-    """The spec of a template space.
+    """Returns the spec of a template space.
 
     Raises:
       ValueError: it is none, so that its candidates are no DNA.
     """
-    if not hasattr(space, "template"):
-        raise ValueError(f"space: PyGlove's algorithms search a TemplateSpace, and this is a {type(space).__name__}")
-    return space.spec if hasattr(space, "spec") else pg.dna_spec(space.template)
+    if (sampled := offered(space, SpecSpace)) is not None:
+        return sampled.spec
+    if (templated := offered(space, TemplateSpace)) is not None:
+        return pg.dna_spec(templated.template)
+    raise ValueError(f"space: PyGlove's algorithms search a TemplateSpace, and this is a {type(space).__name__}")

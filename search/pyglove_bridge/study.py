@@ -12,10 +12,10 @@ from weakref import WeakValueDictionary
 from isozyme.evaluators.protocol import Outcome
 from isozyme.search.controller.controller import Controller
 from isozyme.search.journal.database import JournalError
+from isozyme.search.journal.identity import difference
 from isozyme.search.journal.journal import FILE, Journal
 from isozyme.search.objectives import Objective
 from isozyme.search.protocol import Algorithm
-from isozyme.search.pyglove_bridge.description import difference
 from isozyme.search.pyglove_bridge.exchange import Abandoned, Exchange, Group, Ticket
 from isozyme.search.pyglove_bridge.spec import SpecSpace
 from isozyme.search.rules import Rules
@@ -88,13 +88,13 @@ class Study:
             self._release()
 
     def _release(self) -> None:
-        """Lets go of all who wait."""
+        """Releases all who wait."""
         self._over.set()
         self._began.set()
         self._exchange.close()
 
     def _enter(self, journal: Journal) -> bool:
-        """Compares the folder with the plan; whether it is to go on."""
+        """Compares the folder with the plan; returns whether there is anything left to do."""
         known = fact(journal, "identity")
         if known is None:
             if journal.count() or _others(self._folder):
@@ -131,7 +131,7 @@ class Study:
     # In the threads of the loop bodies.
 
     def next(self, group: Group) -> Ticket | None:
-        """The candidate that a group is to evaluate; None at the end."""
+        """Returns the ticket that a group is to evaluate; None at the end."""
         ticket = self._exchange.take(group)
         self._raise()
         return ticket
@@ -156,7 +156,7 @@ class Study:
         self._exchange.end()
 
     def enter(self, group: Group, plan: Plan) -> bool:
-        """Joins a loop to the running study; false if there is none any more, and the folder free.
+        """Joins a loop to the running study. Returns false if that has ended, so that the folder is free.
 
         Raises:
           JournalError: it is another one.
@@ -183,7 +183,7 @@ class Study:
         return False
 
     def leave(self, group: Group) -> None:
-        """Leaves the study; with the last loop its folder is free."""
+        """Leaves the study; the last loop to do so frees its folder."""
         seen = self._exchange.leave(group)
         if threading.current_thread() is not self._thread and self._thread.is_alive():
             seen.wait(_PATIENCE)
@@ -196,7 +196,7 @@ _OPENING = threading.Lock()
 
 
 def study(folder: Path, plan: Plan, group: Group) -> Study:
-    """The study of a folder, running; the loop is a member of it and must leave in the end.
+    """Returns the running study of a folder, with the loop as a member, which must leave in the end.
 
     Raises:
       JournalError: the folder belongs to something else, or is in use by another process, or damaged.
@@ -214,7 +214,7 @@ def study(folder: Path, plan: Plan, group: Group) -> Study:
 
 
 def _others(folder: Path) -> bool:
-    """Whether a folder holds anything but a journal and its lock and log."""
+    """Returns whether a folder holds anything but a journal and its lock and log."""
     return any(not entry.name.startswith(FILE) for entry in folder.iterdir())
 
 
@@ -226,6 +226,6 @@ def require_same(folder: Path, known: Any, plan: Plan) -> None:
 
 
 def fact(journal: Journal, name: str) -> Any:
-    """A fact that a study has kept in the journal; None if it has not."""
+    """Reads a fact that a study has kept in the journal; None if it has not."""
     text = journal.meta(PREFIX + name)
     return None if text is None else json.loads(text)

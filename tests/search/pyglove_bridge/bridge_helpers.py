@@ -1,4 +1,4 @@
-"""What the tests of `search/tuning` share: a template, its evaluator, searches and loops on it."""
+"""What the tests of `search/pyglove_bridge` share: a template, its evaluator, searches and loops on it."""
 
 from collections.abc import Sequence
 from contextlib import closing
