@@ -4,17 +4,19 @@ from typing import Any
 
 import pyglove as pg
 
-from isozyme.evaluators.protocol import stages_of
+from isozyme.evaluators.protocol import Evaluator, stages_of
 from isozyme.hashing import digest
 from isozyme.search.accounting.power import Power
 from isozyme.search.controller.equivalence import Equivalence
 from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.objectives import Objective
-from isozyme.search.protocol import Learning
+from isozyme.search.protocol import Algorithm, Learning
 from isozyme.search.rules import Rules
 from isozyme.search.validation.funnel import Funnel, baselines
 from isozyme.search.validation.meta_validation import MetaValidation
 from isozyme.search.validation.simplification import Simplification
+from isozyme.spaces.abilities import Simplifiable, missing_method
+from isozyme.spaces.protocol import Space
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 
@@ -125,14 +127,15 @@ class Experiment(pg.Object):
 
     def _on_bound(self) -> None:
         super()._on_bound()
-        needed = [("space", "mutate"), ("evaluator", "evaluate")]
-        if not isinstance(self.search, Learning):
-            needed.append(("search", "start"))
+        proposing = Learning if isinstance(self.sym_init_args["search"], Learning) else Algorithm
+        needed: list[tuple[str, type[Any]]] = [("space", Space), ("evaluator", Evaluator), ("search", proposing)]
         if self.simplification is not None:
-            needed += [("space", "simplifications"), ("space", "reductions")]
-        for name, method in needed:
-            if not callable(getattr(self.sym_init_args[name], method, None)):
-                raise TypeError(f"{name} is {self.sym_init_args[name]!r}, which has no method {method}()")
+            needed.append(("space", Simplifiable))
+        for name, protocol in needed:
+            part = self.sym_init_args[name]
+            method = missing_method(part, protocol)
+            if method is not None:
+                raise TypeError(f"{name} is {part!r}, which has no method {method}()")
         if self.meta_validation is not None and not self.space.references:
             raise ValueError("meta_validation: the space names no references to compare with; leave it out")
         if self.funnel is not None and not baselines(self.space):

@@ -3,6 +3,7 @@
 A space has an ability when it has its attributes; nobody inherits from here.
 """
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -92,6 +93,12 @@ class Wrapping(Protocol):
     def wrapped(self) -> Any:
         """The space inside."""
         ...
+
+
+def missing_method(value: Any, protocol: type[Any]) -> str | None:
+    """Returns the name of a method that a protocol asks for and `value` lacks; None if it has them all."""
+    asked = [name for name, member in vars(protocol).items() if inspect.isfunction(member) and not name.startswith("_")]
+    return next((name for name in asked if not callable(getattr(value, name, None))), None)
 
 
 def offered(space: Any, ability: type[T]) -> T | None:

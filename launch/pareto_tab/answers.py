@@ -8,7 +8,7 @@ import numpy as np
 
 from isozyme.launch.errors import UsageError
 from isozyme.launch.pareto_tab.folders import Open
-from isozyme.launch.reading import Columns, RunReader, fronts
+from isozyme.launch.reading import RunReader, TrialColumns, fronts
 from isozyme.search.objectives import DIRECTIONS
 
 ROWS = 25_000  # of one answer, so that a page can draw before it has all
@@ -95,16 +95,16 @@ def card(opened: Open, trial: int) -> dict[str, Any]:
     return opened.reader.card(trial).to_json()
 
 
-def moments(columns: Columns) -> np.ndarray:
+def moments(columns: TrialColumns) -> np.ndarray:
     """When trials were fed back, as the slider counts: their arrival in an asynchronous run, else their number."""
     return np.where(columns.arrival >= 0, columns.arrival, columns.trial)
 
 
-def _known(reader: RunReader, columns: Columns) -> list[str]:
+def _known(reader: RunReader, columns: TrialColumns) -> list[str]:
     return list(dict.fromkeys([*(o.metric for o in reader.objectives), *columns.metrics]))
 
 
-def _check(metrics: Sequence[str], reader: RunReader, columns: Columns) -> None:
+def _check(metrics: Sequence[str], reader: RunReader, columns: TrialColumns) -> None:
     known = _known(reader, columns)
     for name in metrics:
         if name not in known:

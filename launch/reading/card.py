@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from isozyme.launch.reading.columns import Columns
+from isozyme.launch.reading.columns import TrialColumns
 from isozyme.search.journal import rows
 from isozyme.search.journal.journal import FILE, Journal
 from isozyme.search.protocol import Trial
@@ -52,7 +52,9 @@ class Card:
         return rows.to_json(self.trial) | {f.name: getattr(self, f.name) for f in fields(self) if f.name != "trial"}
 
 
-def make(connection: sqlite3.Connection, columns: Columns, position: int, objectives: list[str], folder: Path) -> Card:
+def make(
+    connection: sqlite3.Connection, columns: TrialColumns, position: int, objectives: list[str], folder: Path
+) -> Card:
     """Makes the card of a trial.
 
     Args:
@@ -97,14 +99,14 @@ def difference(old: str, new: str) -> str:
     return "\n".join(list(lines)[2:])
 
 
-def _from_parent(journal: Journal, columns: Columns, trial: Trial) -> str | None:
+def _from_parent(journal: Journal, columns: TrialColumns, trial: Trial) -> str | None:
     if not trial.parents or columns.position(trial.parents[0]) is None:
         return None
     return difference(journal.trial(trial.parents[0], str).candidate, trial.candidate)
 
 
 def _equivalents(
-    connection: sqlite3.Connection, columns: Columns, position: int, trial: Trial
+    connection: sqlite3.Connection, columns: TrialColumns, position: int, trial: Trial
 ) -> tuple[list[int], list[int]]:
     """Other trials of the same behaviour, and those of them that are written differently."""
     key = columns.key[position]
@@ -116,7 +118,7 @@ def _equivalents(
     return twins, [number for (number,) in connection.execute(query, (json.dumps(twins), trial.candidate))]
 
 
-def lineage(columns: Columns, position: int, metrics: list[str]) -> list[dict[str, Any]]:
+def lineage(columns: TrialColumns, position: int, metrics: list[str]) -> list[dict[str, Any]]:
     """A trial, its first parent, that one's first parent and so on, as far as they are there."""
     line, place = list[int](), position
     while place is not None and place not in line and len(line) < _GENERATIONS:

@@ -27,7 +27,7 @@ _TYPES = dict.fromkeys(
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class TrialColumns:
     """Trials as arrays that are aligned by position; later columns of the same run begin with the same rows.
 
     Positions are in the order of reading. `order` is the order in which the trials were fed back.
@@ -92,7 +92,7 @@ class Columns:
         return self.status == _STATUSES.index(Status.OK)
 
 
-class Table:
+class GrowingColumns:
     """What has been read so far, and which numbers are still to come.
 
     Rows arrive with gaps: trials in flight finish in any order, and those that a dead session had in flight come when
@@ -104,7 +104,7 @@ class Table:
         self._pieces: dict[str, np.ndarray] = {name: np.empty(0, kind) for name, kind in _TYPES.items()}
         self._metrics: dict[str, np.ndarray] = {}
         self._names: dict[str, dict[Any, int]] = {name: {} for name in ("reason", "hit", "operator", "key")}
-        self._columns: Columns | None = None
+        self._columns: TrialColumns | None = None
 
     def add(self, found: Iterable[tuple[Any, ...]]) -> None:
         """Takes in rows of `QUERY`, in the order of their numbers.
@@ -145,11 +145,11 @@ class Table:
         self.missing = list(_without(self.missing, values["trial"]))
         self._columns = None
 
-    def columns(self) -> Columns:
+    def columns(self) -> TrialColumns:
         """All of it so far."""
         if self._columns is None:
             names = self._names
-            self._columns = Columns(
+            self._columns = TrialColumns(
                 **self._pieces,
                 metrics=dict(self._metrics),
                 statuses=_STATUSES,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isozyme.launch.reading.columns import Columns
+from isozyme.launch.reading.columns import TrialColumns
 from isozyme.search.objectives import Minimize, Objective
 from isozyme.search.progress.pareto import Front
 
@@ -48,7 +48,7 @@ def chosen(metrics: Sequence[str] | None, objectives: Sequence[Objective]) -> li
     return list(objectives) if metrics is None else [known.get(name, Minimize(name, 0.0)) for name in metrics]
 
 
-def costs(columns: Columns, objectives: Sequence[Objective]) -> np.ndarray:
+def costs(columns: TrialColumns, objectives: Sequence[Objective]) -> np.ndarray:
     """Metrics turned so that less is better, float64 [trials, objectives]; infinite where a trial cannot be on a front:
     it is not ok, or one of them is missing or not finite."""
     nothing = np.full(len(columns), np.nan)
@@ -73,7 +73,7 @@ class _Change(NamedTuple):
     front: Front
 
 
-def _changes(columns: Columns, values: np.ndarray) -> Iterator[_Change]:
+def _changes(columns: TrialColumns, values: np.ndarray) -> Iterator[_Change]:
     """Each trial that enters the front, in the order of feedback."""
     front, positions = Front(values.shape[1]), np.empty(0, np.int64)
     order = columns.order[np.isfinite(values[columns.order]).all(axis=1)]
@@ -86,7 +86,7 @@ def _changes(columns: Columns, values: np.ndarray) -> Iterator[_Change]:
                 yield _Change(int(position), left, positions, front)
 
 
-def front(columns: Columns, objectives: Sequence[Objective]) -> np.ndarray:
+def front(columns: TrialColumns, objectives: Sequence[Objective]) -> np.ndarray:
     """Positions of the trials on the front, best in the first objective first.
 
     Args:
@@ -100,7 +100,7 @@ def front(columns: Columns, objectives: Sequence[Objective]) -> np.ndarray:
     return last[np.argsort(values[last, 0], kind="stable")]
 
 
-def history(columns: Columns, objectives: Sequence[Objective]) -> list[Stay]:
+def history(columns: TrialColumns, objectives: Sequence[Objective]) -> list[Stay]:
     """Every trial that was ever on the front, in the order in which they came."""
     left: dict[int, int | None] = {}
     for change in _changes(columns, costs(columns, objectives)):
@@ -110,7 +110,7 @@ def history(columns: Columns, objectives: Sequence[Objective]) -> list[Stay]:
     return [Stay(position, int(columns.trial[position]), trial) for position, trial in left.items()]
 
 
-def hypervolume(columns: Columns, objectives: Sequence[Objective], seconds: np.ndarray) -> Hypervolume:
+def hypervolume(columns: TrialColumns, objectives: Sequence[Objective], seconds: np.ndarray) -> Hypervolume:
     """How the volume between the front and the objectives' references grew.
 
     Args:

@@ -13,7 +13,7 @@ from isozyme.launch import workdir
 from isozyme.launch.errors import UsageError
 from isozyme.launch.reading import card, columns, fronts
 from isozyme.launch.reading.card import Card
-from isozyme.launch.reading.columns import Columns, Table
+from isozyme.launch.reading.columns import GrowingColumns, TrialColumns
 from isozyme.launch.reading.fronts import Hypervolume, Stay
 from isozyme.search.journal import database
 from isozyme.search.journal.journal import FILE, Journal
@@ -43,7 +43,7 @@ class RunReader:
         self.identity: dict[str, Any] = record["identity"]
         self.seed: int | None = record.get("seed")
         self.objectives = [objective_from_json(value) for value in record["objectives"]]
-        self._table, self._lock = Table(), Lock()
+        self._table, self._lock = GrowingColumns(), Lock()
         Journal.read(folder).close()
 
     @contextmanager
@@ -63,7 +63,7 @@ class RunReader:
         with self._open() as connection:
             yield Journal(connection, self.folder / FILE)
 
-    def columns(self) -> Columns:
+    def columns(self) -> TrialColumns:
         """All trials so far; only those that have come since the last call are read."""
         with self._lock, self._open() as connection:
             try:
@@ -73,7 +73,7 @@ class RunReader:
                 raise database.reported(self.folder / FILE, error) from None
             return self._table.columns()
 
-    def front(self, columns: Columns, metrics: Sequence[str] | None = None) -> np.ndarray:
+    def front(self, columns: TrialColumns, metrics: Sequence[str] | None = None) -> np.ndarray:
         """Positions of the trials on the Pareto front, best in the first metric first; of equal ones the first.
 
         Args:
@@ -82,7 +82,7 @@ class RunReader:
         """
         return fronts.front(columns, fronts.chosen(metrics, self.objectives))
 
-    def front_history(self, columns: Columns, metrics: Sequence[str] | None = None) -> list[Stay]:
+    def front_history(self, columns: TrialColumns, metrics: Sequence[str] | None = None) -> list[Stay]:
         """Every trial that was ever on the front, in the order of feedback: position, when it entered, when it left.
 
         Args:
@@ -91,11 +91,11 @@ class RunReader:
         """
         return fronts.history(columns, fronts.chosen(metrics, self.objectives))
 
-    def hypervolume(self, columns: Columns) -> Hypervolume:
+    def hypervolume(self, columns: TrialColumns) -> Hypervolume:
         """The hypervolume of the objectives' front after each of its changes, against evaluations and time."""
         return fronts.hypervolume(columns, self.objectives, self.seconds(columns))
 
-    def seconds(self, columns: Columns) -> np.ndarray:
+    def seconds(self, columns: TrialColumns) -> np.ndarray:
         """When each trial was finished: float64, seconds since the run began, pauses between sessions left out."""
         with self.journal() as journal:
             found = [(began, seen) for began, seen, _ in journal.sessions()]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from isozyme.launch.reading import Columns, Hypervolume
+from isozyme.launch.reading import Hypervolume, TrialColumns
 from isozyme.launch.reading.fronts import costs
 from isozyme.launch.reports.printing import escaped
 from isozyme.search.objectives import Objective
@@ -36,7 +36,7 @@ def image(draw: Callable[[], Any]) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(text.getvalue()).decode()}"
 
 
-def draw_front(objectives: Sequence[Objective], columns: Columns, front: np.ndarray) -> Callable[[], Any]:
+def draw_front(objectives: Sequence[Objective], columns: TrialColumns, front: np.ndarray) -> Callable[[], Any]:
     """What draws the first objective against the second, the third by colour, and the other scored trials in grey.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from isozyme.launch.errors import UsageError
-from isozyme.launch.reading import Columns, RunReader, fronts
+from isozyme.launch.reading import RunReader, TrialColumns, fronts
 from isozyme.launch.reports import printing
 from isozyme.search.journal import rows
 
@@ -45,7 +45,7 @@ def top(reader: RunReader, count: int, metric: str | None, jsonl: bool) -> None:
     _print(reader, _trials(reader, columns, best), jsonl, () if metric is None else (metric,))
 
 
-def ranked(reader: RunReader, columns: Columns, metric: str | None = None) -> np.ndarray:
+def ranked(reader: RunReader, columns: TrialColumns, metric: str | None = None) -> np.ndarray:
     """Positions of the scored trials, best first; of each behaviour the best one, of equal ones the first.
 
     Raises:
@@ -62,7 +62,7 @@ def ranked(reader: RunReader, columns: Columns, metric: str | None = None) -> np
     return order[np.sort(first)]
 
 
-def _trials(reader: RunReader, columns: Columns, positions: Iterable[int]) -> Iterator[Any]:
+def _trials(reader: RunReader, columns: TrialColumns, positions: Iterable[int]) -> Iterator[Any]:
     with reader.journal() as journal:
         for position in positions:
             yield journal.trial(int(columns.trial[position]), str)

@@ -14,7 +14,7 @@ import numpy as np
 
 from isozyme.launch import workdir
 from isozyme.launch.errors import UsageError
-from isozyme.launch.reading import Card, Columns, RunReader
+from isozyme.launch.reading import Card, RunReader, TrialColumns
 from isozyme.launch.reports import history, printing
 from isozyme.launch.reports.drawing import draw_front, draw_growth, image, unit_of_time
 from isozyme.launch.reports.listing import ranked
@@ -63,7 +63,7 @@ def write(reader: RunReader, to: Path) -> None:
     printing.say(printing.escaped(str(to)))
 
 
-def _page(reader: RunReader, columns: Columns) -> Element:
+def _page(reader: RunReader, columns: TrialColumns) -> Element:
     html = Element("html", lang="en")
     head = SubElement(html, "head")
     SubElement(head, "meta", charset="utf-8")
@@ -83,7 +83,7 @@ def _page(reader: RunReader, columns: Columns) -> Element:
     return html
 
 
-def _summary(reader: RunReader, columns: Columns) -> Iterable[str]:
+def _summary(reader: RunReader, columns: TrialColumns) -> Iterable[str]:
     objectives = ", ".join(f"{'greatest' if o.sign < 0 else 'least'} {o.metric}" for o in reader.objectives)
     yield f"Search for {objectives}. Seed {reader.seed}."
     hit = columns.hit >= 0
@@ -100,7 +100,7 @@ def _summary(reader: RunReader, columns: Columns) -> Iterable[str]:
     yield "How they ended: " + ", ".join(f"{count} {name}" for name, count in statuses.most_common()) + "."
 
 
-def _front(body: Element, reader: RunReader, columns: Columns, front: np.ndarray) -> None:
+def _front(body: Element, reader: RunReader, columns: TrialColumns, front: np.ndarray) -> None:
     _add(body, "h2", f"Front: {len(front)} trials")
     names = ", ".join(o.metric for o in reader.objectives)
     _chart(
@@ -127,7 +127,7 @@ def _front(body: Element, reader: RunReader, columns: Columns, front: np.ndarray
         _card(body, reader.card(int(columns.trial[position])), metrics)
 
 
-def _operator(columns: Columns, position: int) -> str:
+def _operator(columns: TrialColumns, position: int) -> str:
     return columns.operators[columns.operator[position]]
 
 

@@ -28,7 +28,7 @@ class Rewrite(NamedTuple):
     arguments: tuple[Argument, ...]
 
 
-class Cost(NamedTuple):
+class ProgramCost(NamedTuple):
     """What a program costs; compared in this order.
 
     Attributes:
@@ -62,12 +62,12 @@ def single_assignment(program: Program) -> Program:
     return remove_dead(Program(tuple(statements), (update, v1, v2)))
 
 
-def cost(program: Program) -> Cost:
+def cost(program: Program) -> ProgramCost:
     """What a program without dead statements costs."""
     _, states = live_statements(program)
     below = dependencies(program)
     arguments = sum(len(s.arguments) for s in program.statements)
-    return Cost(len(program.statements), sum(states), sum(map(len, below.values())), arguments)
+    return ProgramCost(len(program.statements), sum(states), sum(map(len, below.values())), arguments)
 
 
 def dependencies(program: Program) -> dict[str, frozenset[str]]:

@@ -20,7 +20,7 @@ from isozyme.spaces.lion.rewriting import Rewrite, apply, cost, described, reada
 _SHOWN = 0.5  # Share of finite updates from which on the probe shows enough of a program to prove anything about it.
 
 
-class Step(NamedTuple):
+class ProvenStep(NamedTuple):
     """One change that keeps behaviour.
 
     Attributes:
@@ -46,14 +46,14 @@ def simplify(program: Program) -> Program:
     return steps(program)[-1].program
 
 
-def steps(program: Program) -> list[Step]:
+def steps(program: Program) -> list[ProvenStep]:
     """What `simplify` does, one change after the other; the first entry is the live part of the program as given.
 
     There is no other where the program soon runs out of finite numbers on the probe: almost anything else does, too.
     """
     current = single_assignment(program)
     key = behaviour(current)
-    found = [Step("dead statements and states removed, equal computations shared", readable(current), key)]
+    found = [ProvenStep("dead statements and states removed, equal computations shared", readable(current), key)]
     if np.isfinite(probe.updates(build(current))[0]).mean() < _SHOWN:
         return found
     while True:
@@ -61,7 +61,7 @@ def steps(program: Program) -> list[Step]:
         if not taken:
             return found
         for description, current in taken:
-            found.append(Step(description, readable(current), behaviour(current)))
+            found.append(ProvenStep(description, readable(current), behaviour(current)))
 
 
 def behaviour(program: Program) -> bytes:
