@@ -122,7 +122,7 @@ class _Session:
         self._meter.settle()
         if found is not None:
             self._writer.winner(progress.trials - 1, found)
-            lineage = journal.lineage(found.winner.number)
+            lineage = list(journal.lineage(found.winner.number))
             outputs.write_winner(self._where.folder, experiment.space, found, lineage)
         return found
 

@@ -5,7 +5,9 @@ import json
 import math
 import shlex
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 
 from isozyme.launch.reading.columns import TrialColumns
 from isozyme.search.journal import rows
+from isozyme.search.journal.database import JournalError
 from isozyme.search.journal.journal import FILE, Journal
 from isozyme.search.protocol import Trial
 
@@ -78,7 +81,7 @@ def make(
         differently_total=len(others),
         children=children[:_LISTED].tolist(),
         children_total=len(children),
-        lineage=lineage(columns, position, objectives),
+        lineage=_lineage(journal, columns, number, objectives),
         export=export_command(folder, number),
     )
 
@@ -118,22 +121,23 @@ def _equivalents(
     return twins, [number for (number,) in connection.execute(query, (json.dumps(twins), trial.candidate))]
 
 
-def lineage(columns: TrialColumns, position: int, metrics: list[str]) -> list[dict[str, Any]]:
-    """A trial, its first parent, that one's first parent and so on, as far as they are there."""
-    line, place = list[int](), position
-    while place is not None and place not in line and len(line) < _GENERATIONS:
-        line.append(place)
-        first = np.searchsorted(columns.child, place)
-        has_parent = first < len(columns.child) and columns.child[first] == place
-        place = columns.position(int(columns.parent[first])) if has_parent else None
-    return [
-        {
-            "trial": int(columns.trial[one]),
-            "status": columns.statuses[columns.status[one]],
-            "operator": columns.operators[columns.operator[one]],
-            "metrics": {
-                m: float(v[one]) for m in metrics if m in columns.metrics and (v := columns.metrics[m])[one] == v[one]
-            },
-        }
-        for one in line
-    ]
+def _lineage(journal: Journal, columns: TrialColumns, number: int, metrics: list[str]) -> list[dict[str, Any]]:
+    """A trial, its first parent and so on, as far as they are there and undamaged."""
+    line = list[dict[str, Any]]()
+    with suppress(JournalError):
+        for one in islice(journal.lineage(number), _GENERATIONS):
+            position = columns.position(one)
+            if position is None:
+                break
+            line.append(_ancestor(columns, position, metrics))
+    return line
+
+
+def _ancestor(columns: TrialColumns, position: int, metrics: list[str]) -> dict[str, Any]:
+    values = {name: float(columns.metrics[name][position]) for name in metrics if name in columns.metrics}
+    return {
+        "trial": int(columns.trial[position]),
+        "status": columns.statuses[columns.status[position]],
+        "operator": columns.operators[columns.operator[position]],
+        "metrics": {name: value for name, value in values.items() if not math.isnan(value)},
+    }

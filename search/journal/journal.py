@@ -184,18 +184,21 @@ class Journal:
         )
         yield from self._connection.execute(query, (first,))
 
-    def lineage(self, number: int) -> list[int]:
-        """The trial, its first parent, that one's first parent, and so on."""
-        line, seen = [number], {number}
-        while True:
-            row = self._connection.execute("SELECT parents FROM trials WHERE trial = ?", (line[-1],)).fetchone()
-            parents = self._decoded(rows.parents, row[0]) if row else ()
-            if not parents:
-                return line
-            if parents[0] in seen:
-                raise reported(self._path, ValueError(f"trial {parents[0]} is an ancestor of itself"))
-            line.append(parents[0])
-            seen.add(parents[0])
+    def lineage(self, number: int) -> Iterator[int]:
+        """Yields the number of a trial, of its first parent, of that one's first parent, and so on.
+
+        Raises:
+          JournalError: the parents of a trial are damaged, or it is an ancestor of itself.
+        """
+        seen = set[int]()
+        line = [number]
+        while line:
+            if line[0] in seen:
+                raise reported(self._path, ValueError(f"trial {line[0]} is an ancestor of itself"))
+            yield line[0]
+            seen.add(line[0])
+            row = self._connection.execute("SELECT parents FROM trials WHERE trial = ?", (line[0],)).fetchone()
+            line = self._decoded(rows.parents, row[0])[:1] if row else ()
 
     def assess(self, key: str, split: str, candidate: str, outcome: Outcome) -> None:
         """Commits a closing assessment."""

@@ -271,7 +271,7 @@ def test_damage_to_a_lineage_is_reported(tmp_path, parents):
     connection.close()
     journal = Journal.read(tmp_path)
     with pytest.raises(JournalError, match="damaged"):
-        journal.lineage(5)
+        list(journal.lineage(5))
     journal.close()
 
 
@@ -313,9 +313,9 @@ def test_lineage_follows_first_parents(tmp_path):
     journal = Journal.open(tmp_path)
     parents = {0: (), 1: (0,), 2: (), 3: (2, 1), 4: (1, 3), 5: (3, 4)}
     journal.add([Trial(n, Proposal((0,), p), Status.OK) for n, p in parents.items()], SPACE.to_source)
-    assert journal.lineage(5) == [5, 3, 2]
-    assert journal.lineage(4) == [4, 1, 0]
-    assert journal.lineage(2) == [2]
+    assert list(journal.lineage(5)) == [5, 3, 2]
+    assert list(journal.lineage(4)) == [4, 1, 0]
+    assert list(journal.lineage(2)) == [2]
     journal.close()
 
 
