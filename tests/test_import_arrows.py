@@ -19,7 +19,7 @@ def test_every_wing_stands_on_one_floor() -> None:
     search = import_arrows.ROOT / "search"
     folders = {path.parent for path in search.rglob("*.py")}
     files = {path.with_suffix("") for path in search.glob("*.py") if path.name != "__init__.py"}
-    assert {path.relative_to(import_arrows.ROOT).as_posix() for path in folders | files} <= set(named)
+    assert {path.relative_to(import_arrows.ROOT).as_posix() for path in folders | files} == set(named)
 
 
 def plant(root: Path, files: dict[str, str]) -> list[str]:
