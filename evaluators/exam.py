@@ -7,19 +7,33 @@ assert examine(MyEvaluator(), MySpace(), metrics=["loss"]) == []
 
 import math
 import pickle
+import shutil
+import tempfile
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isozyme.evaluators.protocol import SPLITS, Evaluator, Job, Outcome, Status, stage_metric_of, stages_of
+from isozyme.evaluators.protocol import (
+    SPLITS,
+    Evaluator,
+    Job,
+    Measuring,
+    Outcome,
+    Status,
+    measured_of,
+    stage_metric_of,
+    stages_of,
+)
 from isozyme.spaces.another_process import Unreachable, call
 from isozyme.spaces.examining import Check, findings, shown, words
 from isozyme.spaces.protocol import Space
 
 _RANDOM, _SEARCHED, _WILD = 3, 200, 2
 _SEED, _OTHER_SEED = 0, 1
+_MEASUREMENTS = 3  # Fewer have no spread to speak of.
 
 Answers = list[tuple[Job, Any]]
 """Jobs, each with what the evaluator answered."""
@@ -179,7 +193,8 @@ def _names_metrics(examined: Examined) -> str | None:
     if last not in names:
         reasons = [outcome.reason for _, outcome in examined.answers if outcome.reason]
         return f"none of {len(examined.candidates)} candidates gets through all stages; the first reason: {reasons[0]}"
-    if missing := sorted(set(examined.metrics) - names[last] - form):
+    measured = set(measured_of(examined.evaluator))
+    if missing := sorted(set(examined.metrics) - names[last] - form - measured):
         return f"objectives name {missing}; the last stage gives {sorted(names[last])}, the space {sorted(form)}"
     compared = stage_metric_of(examined.evaluator)
     for stage in range(last):
@@ -199,13 +214,84 @@ def _repeats_itself(examined: Examined) -> str | None:
             return f"conditions on {split} are {shown(first)} and {second!r}"
     if wrong := _differing(examined, answers(copy, examined.jobs[::-1])[::-1], "after other jobs, by a copy,"):
         return wrong
+    return None
+
+
+def _evaluates_together(examined: Examined) -> str | None:
+    """As many candidates as it likes at once have the metrics that each of them has alone."""
+    at_once = getattr(examined.evaluator, "at_once", 1)
+    if not isinstance(at_once, int) or at_once < 1:
+        return f"at_once is {shown(at_once)}; expected is a whole number of at least 1"
+    copy, _ = started(examined.pickled)
     lasting = [(job, outcome) for job, outcome in examined.answers if outcome.status is not Status.CRASHED]
-    together = copy.evaluate([job for job, _ in lasting])
-    if len(together) != len(lasting):
-        return f"{len(together)} outcomes for {len(lasting)} jobs that are given together"
-    for (job, alone), one in zip(lasting, together, strict=True):
-        if _score(alone) != _score(one):
-            return f"{examined.described(job)} gives {_score(alone)[1]} alone and {_score(one)[1]} together with others"
+    for begin in range(0, len(lasting) if at_once > 1 else 0, at_once):
+        group = lasting[begin : begin + at_once]
+        together = copy.evaluate([job for job, _ in group])
+        if len(together) != len(group):
+            return f"{len(together)} outcomes for {len(group)} jobs that are given together"
+        for (job, alone), one in zip(group, together, strict=True):
+            if _score(alone) != _score(one):
+                first, second = _score(alone)[1], _score(one)[1]
+                return f"{examined.described(job)} gives {first} alone and {second} together with others"
+    return None
+
+
+def _measures(examined: Examined) -> str | None:
+    """What it measures is named, several finite numbers each, and no metric of its stages or of the space's form."""
+    evaluator, names = examined.evaluator, measured_of(examined.evaluator)
+    if not names:
+        return None
+    if not isinstance(evaluator, Measuring):
+        return f"measured names {list(names)}, but there is no method measure(candidate) or device()"
+    if not isinstance(device := evaluator.device(), str) or not device:
+        return f"device gives {shown(device)}; expected is a text"
+    given = {name for _, outcome in examined.answers for name in outcome.metrics}
+    if common := sorted(set(names) & (given | set(examined.space.form(examined.candidates[0])))):
+        return f"{common} are measured, and metrics of stages or of the space's form as well; give them different names"
+    for candidate in examined.candidates:
+        found = evaluator.measure(candidate)
+        if set(found) != set(names):
+            return f"measure gives {sorted(found)}; measured names {sorted(names)}"
+        for name, values in found.items():
+            if len(values) < _MEASUREMENTS or not all(math.isfinite(value) for value in values):
+                expected = f"expected are {_MEASUREMENTS} finite numbers or more"
+                return f"measure gives {shown(list(values))} for {name}; {expected}"
+    return None
+
+
+def _keeps_artifacts(examined: Examined) -> str | None:
+    """Stages that share a folder come out as without one, write what they name there, and can do without it."""
+    last = stages_of(examined.evaluator) - 1
+    known = {(job.candidate, job.stage): outcome for job, outcome in examined.answers if job.split == SPLITS[0]}
+    for candidate in examined.candidates:
+        for begin in range(last + 1):  # The stages before it are run with the folder, which is then lost.
+            with tempfile.TemporaryDirectory() as place:
+                folder, named = Path(place) / "artifacts", set[str]()
+                for stage in range(last + 1):
+                    if stage == begin:
+                        shutil.rmtree(folder, ignore_errors=True)
+                    ((job, outcome),) = answers(examined.evaluator, [Job(candidate, SPLITS[0], stage, folder=folder)])
+                    if _score(outcome) != _score(alone := known[candidate, stage]):
+                        gone = f", those of stage {stage - 1} gone" if stage == begin and stage else ""
+                        return (
+                            f"{examined.described(job)} gives {_score(outcome)} with a folder for artifacts{gone}, and "
+                            f"{_score(alone)} without"
+                        )
+                    if outcome.status is not Status.OK:
+                        break
+                    named |= set(outcome.artifacts)
+                    if wrong := _unnamed(folder, outcome, named):
+                        return f"{examined.described(job)}: {wrong}"
+    return None
+
+
+def _unnamed(folder: Path, outcome: Outcome, named: set[str]) -> str | None:
+    """Says which artifacts are named and not there, or there and named by no stage so far; None if all is well."""
+    written = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if missing := sorted(set(outcome.artifacts) - written):
+        return f"names the artifacts {missing}, which are not in the job's folder"
+    if unnamed := sorted(written - named):
+        return f"leaves {unnamed} in the job's folder and names them in no artifacts"
     return None
 
 
@@ -255,6 +341,7 @@ def _is_the_same_elsewhere(examined: Examined) -> str | None:
 ROUNDS: tuple[tuple[Check, ...], ...] = (
     (_answers_each_job, _tells_conditions),
     (_names_metrics, _repeats_itself),
+    (_evaluates_together, _measures, _keeps_artifacts),
     (_evaluates_anew, _splits_data),
     (_is_the_same_elsewhere,),
 )

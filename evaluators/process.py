@@ -54,6 +54,23 @@ def fix() -> None:
     os.environ.update(environment(count))
 
 
+def device() -> str:
+    """Names what this process computes on: the accelerator, or the processor and the thread count."""
+    import jax
+
+    kind = jax.devices()[0].device_kind
+    return kind if jax.default_backend() != "cpu" else f"{_processor_name()}, {threads()} threads"
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
 def _cache_folder() -> Path:
     """A folder for each kind of processor: executables for one may not run on another that shares the home."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -1,9 +1,10 @@
 """What every evaluator offers, what it is asked and what it answers. Structural: an evaluator inherits nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 SPLITS = ("search", "selection", "final")
 
@@ -43,12 +44,16 @@ class Job:
         stages come after earlier ones have passed their hurdles, maybe in another process.
       evaluation: which of several independent evaluations: 0 for nearly all; others, which have random numbers of
         their own, are asked for by policies that do not trust a single one.
+      folder: where the stages of this evaluation keep artifacts, such as weights to go on from; made by whoever writes
+        the first one. None where artifacts are not kept, as in closing assessments. What an earlier stage has written
+        may be gone, or may lie on another machine: then a stage starts from nothing and comes out the same.
     """
 
     candidate: Any
     split: str = "search"
     stage: int = 0
     evaluation: int = 0
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Outcome:
       status: how it ended.
       reason: one line, for every status but OK.
       metrics: finite numbers by name; of behaviour only.
+      artifacts: names of files in the job's folder that this stage has written.
       seconds: wall time of the evaluation.
       cpu_seconds: processor time of the evaluation, over all threads of its process.
     """
@@ -68,11 +74,22 @@ class Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    artifacts: tuple[str, ...] = ()
 
 
 def stages_of(evaluator: Any) -> int:
     """Reads how many stages (budget levels) an evaluator has: its attribute `stages`, or 1 where it has none."""
     return int(getattr(evaluator, "stages", 1))
+
+
+def at_once_of(evaluator: Any) -> int:
+    """Reads how many candidates an evaluator likes to score at once: its attribute `at_once`, or 1."""
+    return int(getattr(evaluator, "at_once", 1))
+
+
+def measured_of(evaluator: Any) -> tuple[str, ...]:
+    """Reads which metrics of an evaluator are measured (see `Measuring`); none where it measures nothing."""
+    return tuple(getattr(evaluator, "measured", ()))
 
 
 def stage_metric_of(evaluator: Any) -> str | None:
@@ -85,7 +102,9 @@ class Evaluator(Protocol):
 
     An evaluator that works in stages, from a cheap first look to the full run, says how many in an attribute `stages`
     (see `stages_of`), and which metric all stages but the last one give in an attribute `stage_metric`: a hurdle that
-    names no metric compares that one. Stages are asked for one at a time, and their outcomes are cached apart.
+    names no metric compares that one. Stages are asked for one at a time, and their outcomes are cached apart. One
+    that can score several candidates in one executable says how many it likes at once in an attribute `at_once`, and
+    gets up to so many jobs in a call, of any stages. One that measures is `Measuring` besides.
     """
 
     def prepare(self) -> None:
@@ -102,6 +121,30 @@ class Evaluator(Protocol):
 
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Returns outcomes in the order of `jobs`."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """An evaluator some of whose metrics are measured: latency, step time, peak memory.
+
+    They depend on how a candidate is written, on the device and on the day. So they are asked for apart from its
+    behaviour, once all stages have passed; known by static key and device; never lent to a candidate that is written
+    otherwise or shared between runs; and kept with their spread. A search that is guided by them is not the same on
+    another machine.
+    """
+
+    @property
+    def measured(self) -> Sequence[str]:
+        """Names of the metrics that are measured; none where the configuration asks for none."""
+        ...
+
+    def device(self) -> str:
+        """Names the device that is measured on; asked for after `setup`."""
+        ...
+
+    def measure(self, candidate: Any) -> Mapping[str, Sequence[float]]:
+        """Measures a candidate; by metric several finite values, of which the median counts."""
         ...
 
 

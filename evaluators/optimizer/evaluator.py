@@ -1,7 +1,7 @@
 """Scores an optimizer program by training small networks on real data with it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyglove as pg
@@ -12,6 +12,7 @@ from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.evaluators.seeds import repeats
 
 _VERSION = "optimizer-3"
+_STEP_TIME = "step_microseconds"
 
 
 @pg.members(
@@ -29,6 +30,11 @@ _VERSION = "optimizer-3"
             pg.typing.Enum("interpreter", ["interpreter", "compiled"]),
             "One executable a task, or one a program.",
         ),
+        (
+            "step_time",
+            pg.typing.Bool(False),
+            "Whether the time of an update is measured too, which compiles every program that is written anew.",
+        ),
         ("download", pg.typing.Bool(False), "Whether TFDS may fetch data that are not yet on this machine."),
     ],
     serialization_key="isozyme.OptimizerEvaluator",
@@ -37,7 +43,8 @@ class OptimizerEvaluator(pg.Object):
     """Mean held-out loss over tasks and repeats, as a share of what a uniform guess gets (1 is chance level).
 
     Stage 1 is a short run of the first task: `short_loss`, on which the hurdle is judged. Stage 2 trains in full:
-    `loss` and `accuracy`, both means over tasks; `loss/TASK` and `accuracy/TASK`.
+    `loss` and `accuracy`, both means over tasks; `loss/TASK` and `accuracy/TASK`. With `step_time` there is
+    `step_microseconds` besides: of one update of the first task's weights by the program compiled by itself, measured.
     """
 
     stages = 2
@@ -81,6 +88,19 @@ class OptimizerEvaluator(pg.Object):
     def evaluate(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Trains with each candidate in turn."""
         return [self._evaluate(job) for job in jobs]
+
+    @property
+    def measured(self) -> Sequence[str]:
+        """Names `step_microseconds` where it is asked for."""
+        return (_STEP_TIME,) if self.step_time else ()
+
+    def device(self) -> str:
+        """Names what this process computes on."""
+        return process.device()
+
+    def measure(self, candidate: Any) -> Mapping[str, Sequence[float]]:
+        """Times blocks of updates of the first task's weights, in microseconds a step."""
+        return {_STEP_TIME: self._runners[0].step_microseconds(candidate)}
 
     def _repeats(self, split: str, evaluation: int) -> range:
         return repeats(split, evaluation, self.repeats, self.closing_repeats)

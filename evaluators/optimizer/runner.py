@@ -7,6 +7,7 @@ import jax
 
 from isozyme.evaluators.optimizer.compiled import trace
 from isozyme.evaluators.optimizer.interpreter import interpret
+from isozyme.evaluators.optimizer.step_time import step_microseconds
 from isozyme.evaluators.optimizer.tasks import LoadedTask
 from isozyme.evaluators.optimizer.training import Batches, Update, train
 from isozyme.spaces.lion import Lowered
@@ -57,6 +58,10 @@ class Runner:
             self._batches[key] = jax.device_put(self._task.batches(split, repeat, share))
         loss, accuracy = program(*self._batches[key])
         return float(loss) / math.log(self._task.classes), float(accuracy)
+
+    def step_microseconds(self, candidate: Any) -> list[float]:
+        """Measures what one update takes on this task's weights; see `step_time.py`."""
+        return step_microseconds(self._task.network, self._task.start(0).weights, candidate)
 
     def compilations(self) -> int:
         """Executables that the interpreter has built so far."""

@@ -1,6 +1,7 @@
 """Defines what an executor is asked and answers."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from isozyme.evaluators.protocol import Outcome
@@ -16,6 +17,9 @@ class Request(NamedTuple):
       first, last: the stages to run, both included; earlier ones are known already.
       hurdles: by stage, the largest cost that goes on to the next one; None lets everything pass.
       evaluation: which of several independent evaluations, counted from 0.
+      folder: where its stages keep artifacts, see `evaluators.protocol.Job`.
+      measures: whether the candidate is to be measured instead, see `evaluators.protocol.Measuring`; stages do not
+        matter then, and there is one outcome.
     """
 
     candidate: Any
@@ -24,6 +28,8 @@ class Request(NamedTuple):
     last: int = 0
     hurdles: tuple[float | None, ...] = ()
     evaluation: int = 0
+    folder: Path | None = None
+    measures: bool = False
 
 
 class Answer(NamedTuple):
@@ -45,6 +51,14 @@ class Executor(Protocol):
 
     def conditions(self, split: str) -> str:
         """Returns the evaluator's conditions on a data split, as seen where it runs.
+
+        Raises:
+          SetupFailed: the evaluator cannot be set up.
+        """
+        ...
+
+    def device(self) -> str:
+        """Returns the name of the device that the evaluator measures on; asked for where it is `Measuring`.
 
         Raises:
           SetupFailed: the evaluator cannot be set up.

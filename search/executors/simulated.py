@@ -159,6 +159,10 @@ class SimulatedExecutor:
         self._left = time.perf_counter()
         return found
 
+    def device(self) -> str:
+        """See `Executor`; that of the executor inside."""
+        return self._inner.device()
+
     def submit(self, ticket: int, request: Request) -> None:
         """See `Executor`."""
         if self._began is None:

@@ -80,6 +80,10 @@ class Exchange:
         """Returns a constant: nothing is known of a loop body."""
         return f"pg.sample, {split}"
 
+    def device(self) -> str:
+        """See `Executor`; a loop body says nothing of what it runs on."""
+        return "pg.sample"
+
     def submit(self, ticket: int, request: Request) -> None:
         """Makes a request a ticket, which the next free loop body takes."""
         self._tickets.put(Ticket(ticket, request.candidate))

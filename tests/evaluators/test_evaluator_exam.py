@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 from typing import Any
 
 import numpy as np
@@ -165,12 +166,16 @@ class Counting(Plain):
 
 
 class Relative(Plain):
+    at_once = 3
+
     def evaluate(self, jobs):
         most = max((self.loss(job) for job in jobs), default=1.0)
         return [Outcome(Status.OK, None, {"loss": round(self.loss(job) / most, 9)}) for job in jobs]
 
 
 class Forgetful(Plain):
+    at_once = 3
+
     def evaluate(self, jobs):
         return super().evaluate(jobs)[:1]
 
@@ -194,6 +199,90 @@ class OneSplit(Plain):
 
 class Misnaming(Plain):
     stage_metric = "early_loss"
+
+
+class NoneAtOnce(Plain):
+    at_once = 0
+
+
+class Measured(Plain):
+    """Measures soundly; what breaks it follows."""
+
+    measured = ("microseconds",)
+
+    def device(self) -> str:
+        return "abacus"
+
+    def measure(self, candidate):
+        return {"microseconds": [1.0 + random.random() for _ in range(3)]}
+
+
+class Unmeasured(Plain):
+    measured = ("microseconds",)
+
+
+class NoDevice(Measured):
+    def device(self):
+        return ""
+
+
+class MeasuredWithinStages(Measured):
+    def one(self, job):
+        outcome = super().one(job)
+        return Outcome(outcome.status, outcome.reason, outcome.metrics | {"microseconds": 1.0})
+
+
+class MeasuredByAnotherName(Measured):
+    def measure(self, candidate):
+        return {"seconds": [1.0, 2.0, 3.0]}
+
+
+class MeasuredOnce(Measured):
+    def measure(self, candidate):
+        return {"microseconds": [1.0]}
+
+
+class Continuing(Plain):
+    """Stage 2 goes on from what stage 1 has written, or does without; what breaks it follows."""
+
+    def one(self, job):
+        outcome = super().one(job)
+        if outcome.status is not Status.OK or job.folder is None:
+            return outcome
+        if job.stage == 0:
+            job.folder.mkdir(parents=True)
+            (job.folder / "state.txt").write_text(str(self.state(job)))
+            return Outcome(outcome.status, None, outcome.metrics, artifacts=("state.txt",))
+        return Outcome(outcome.status, None, {"loss": outcome.metrics["loss"] + (self.read(job) - self.state(job))})
+
+    def state(self, job):
+        return sum(job.candidate)
+
+    def read(self, job):
+        kept = job.folder / "state.txt"
+        return int(kept.read_text()) if kept.exists() else self.state(job)
+
+
+class NeedsItsArtifacts(Continuing):
+    def read(self, job):
+        return int((job.folder / "state.txt").read_text())
+
+
+class OtherwiseWithArtifacts(Continuing):
+    def read(self, job):
+        return super().read(job) + 1
+
+
+class NamesWhatIsNotThere(Plain):
+    def one(self, job):
+        outcome = super().one(job)
+        return Outcome(outcome.status, outcome.reason, outcome.metrics, artifacts=("weights.npz",))
+
+
+class NamesNothing(Continuing):
+    def one(self, job):
+        outcome = super().one(job)
+        return Outcome(outcome.status, outcome.reason, outcome.metrics)
 
 
 class HashNoise(Plain):
@@ -227,6 +316,16 @@ def test_the_sound_one_passes():
         (Counting, "and after other jobs, by a copy,"),
         (Relative, "alone and {'loss': "),
         (Forgetful, "that are given together"),
+        (NoneAtOnce, "at_once is 0; expected is a whole number of at least 1"),
+        (Unmeasured, "there is no method measure(candidate) or device()"),
+        (NoDevice, "device gives ''; expected is a text"),
+        (MeasuredWithinStages, "['microseconds'] are measured, and metrics of stages or of the space's form as well"),
+        (MeasuredByAnotherName, "measure gives ['seconds']; measured names ['microseconds']"),
+        (MeasuredOnce, "expected are 3 finite numbers or more"),
+        (NeedsItsArtifacts, "with a folder for artifacts, those of stage 0 gone, and"),
+        (OtherwiseWithArtifacts, "with a folder for artifacts, and"),
+        (NamesWhatIsNotThere, "names the artifacts ['weights.npz'], which are not in the job's folder"),
+        (NamesNothing, "leaves ['state.txt'] in the job's folder and names them in no artifacts"),
         (OneEvaluation, "evaluations 0 and 1 give the same metrics"),
         (WildEvaluations, "evaluation 1 gives other metrics the second time"),
         (OneSplit, "all metrics on search and selection are identical"),
@@ -238,6 +337,12 @@ def test_bad_evaluators_are_caught(bad, finding):
     found = examine(bad(), BitStrings(), ["loss"])
     assert any(finding in one for one in found), found
     assert all("\n" not in one for one in found)
+
+
+@pytest.mark.parametrize("sound", [Measured, Continuing])
+def test_those_that_measure_or_keep_artifacts_pass(sound):
+    """Measured metrics need not repeat themselves; objectives may name them."""
+    assert examine(sound(), BitStrings(), ["loss", *getattr(sound, "measured", ())]) == []
 
 
 def test_objectives_have_to_find_their_metrics():

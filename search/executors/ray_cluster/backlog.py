@@ -34,9 +34,11 @@ class Backlog:
       starved: requests for which a worker may have run out of memory; each gets a node to itself.
       answered: answers by ticket, until they are taken.
       seconds: that a typical request takes.
+      at_once: how many requests the evaluator likes to have together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 1) -> None:
+        self.at_once = at_once
         self.queue: Waiting = deque()
         self.suspects: Waiting = deque()
         self.starved: Waiting = deque()
@@ -48,9 +50,13 @@ class Backlog:
         self.seconds = _BATCH_SECONDS
 
     def batch_size(self, places: int) -> int:
-        """Returns how many requests make a batch: enough to take a while, few enough that every place gets a share."""
+        """Returns how many requests make a batch: enough to take a while, few enough that every place gets a share.
+
+        An evaluator that likes several at once gets as many, as far as so many wait.
+        """
         share = -(-(len(self.queue) + self._under_way) // max(places, 1))
-        return max(1, min(int(_BATCH_SECONDS / max(self.seconds, 1e-9)), share, _LARGEST_BATCH))
+        quick = max(1, min(int(_BATCH_SECONDS / max(self.seconds, 1e-9)), share, _LARGEST_BATCH))
+        return max(quick, min(self.at_once, len(self.queue)))
 
     def take_batch(self, queue: Waiting, count: int = 1) -> list[tuple[int, Request]]:
         """Takes up to `count` requests from the head of a queue, to be sent to a worker."""

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from io import BytesIO
+from itertools import takewhile
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from isozyme.evaluators.protocol import Evaluator, Outcome, Status
-from isozyme.search.executors.protocol import Request, passes_hurdle
+from isozyme.evaluators.protocol import Evaluator, Outcome, Status, at_once_of
+from isozyme.search.executors.protocol import Request
 from isozyme.search.executors.sources import Sources
-from isozyme.search.executors.stages import Alarm, run_request
+from isozyme.search.executors.stages import Alarm, run_request, run_requests
 from isozyme.search.objectives import Cost
 
 SLICE = 1.0  # seconds after which a batch is handed back, done or not: a batch that turns out slow is shared out again
@@ -31,11 +32,13 @@ class Payload(NamedTuple):
       sources: the user's modules.
       content: pickle of evaluator, space, seed and the cost for hurdles, or None.
       environment: variables of the process.
+      at_once: how many candidates the evaluator likes to score in one call.
     """
 
     sources: Sources
     content: bytes
     environment: Mapping[str, str]
+    at_once: int = 1
 
     def open(self) -> tuple[Evaluator, Any, int, Cost | None]:
         """Imports the user's modules and unpickles what refers to them."""
@@ -61,13 +64,20 @@ class Task(NamedTuple):
     stepwise: bool = False
 
 
+class Question(NamedTuple):
+    """A question to the evaluator, answered by a text: the name of its method, and the arguments."""
+
+    method: str
+    arguments: tuple[str, ...] = ()
+
+
 class Record(NamedTuple):
     """The outcome of one stage of a request.
 
     Attributes:
       place: of the request in its batch.
       done: whether this is the request's last stage.
-      status, reason, metrics, seconds, cpu_seconds: see `Outcome`.
+      status, reason, metrics, seconds, cpu_seconds, artifacts: see `Outcome`.
     """
 
     place: int
@@ -77,6 +87,7 @@ class Record(NamedTuple):
     metrics: dict[str, float]
     seconds: float
     cpu_seconds: float
+    artifacts: tuple[str, ...]
 
     @property
     def outcome(self) -> Outcome:
@@ -86,7 +97,8 @@ class Record(NamedTuple):
 
 def packed(index: int, done: bool, outcome: Outcome) -> bytes:
     """Returns a record as bytes: a pickled tuple, which takes a fraction of a dataclass's time."""
-    values = (index, done, outcome.status.value, outcome.reason, outcome.metrics, outcome.seconds, outcome.cpu_seconds)
+    o = outcome
+    values = (index, done, o.status.value, o.reason, o.metrics, o.seconds, o.cpu_seconds, o.artifacts)
     return pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
 
 
@@ -132,41 +144,43 @@ class _Evaluation:
 
     def __init__(self, payload: Payload, records: int) -> None:
         self._evaluator, self._space, self._seed, self._cost = payload.open()
-        self._records = records
+        self._records, self._at_once = records, at_once_of(self._evaluator)
 
-    def answer(self, message: Task | str | None) -> str:
-        """Evaluates a task, returns the conditions of a data split, or sets the evaluator up (None)."""
+    def answer(self, message: "Task | Question | None") -> str:
+        """Evaluates a task, says what is asked of the evaluator, or sets the evaluator up (None)."""
         if message is None:
             self._evaluator.setup(self._space, self._seed)
             return ""
-        if isinstance(message, str):
-            return self._evaluator.conditions(message)
+        if isinstance(message, Question):
+            return getattr(self._evaluator, message.method)(*message.arguments)
         self._run(message)
         return ""
 
     def _run(self, task: Task) -> None:
-        requests = pickle.loads(task.batch)
-        until, position = time.monotonic() + SLICE, 0
-        for place in range(task.first, len(requests)):
-            request = Request(*requests[place])
-            known = task.known if place == task.first else 0
-            for stage in range(request.first + known, request.last + 1):
-                outcome, last = self._run_stage(request, stage)
-                position += os.pwrite(self._records, packed(place, last, outcome), position)
-                if last:
-                    break
-                if task.stepwise:
+        requests = [Request(*values) for values in pickle.loads(task.batch)]
+        first = requests[task.first]
+        requests[task.first] = first._replace(first=first.first + task.known)
+        until, position, begin = time.monotonic() + SLICE, 0, task.first
+        while begin < len(requests):
+            end = begin + (1 if task.alone or task.stepwise else self._group_size(requests, begin))
+            for place, outcome, last in self._outcomes(requests[begin:end]):
+                position += os.pwrite(self._records, packed(begin + place, last, outcome), position)
+                if task.stepwise and not last:
                     return
             if task.alone or time.monotonic() > until:
                 return
+            begin = end
 
-    def _run_stage(self, request: Request, stage: int) -> tuple[Outcome, bool]:
-        """Evaluates one stage; returns its outcome, and whether it is the last one of its request."""
-        only = request._replace(first=stage, last=stage)
-        (outcome,) = run_request(self._evaluator, only, self._cost, _UNLIMITED)
-        if outcome.status is not Status.OK or stage == request.last:
-            return outcome, True
-        return outcome, not passes_hurdle(request, stage, outcome.metrics, self._cost)
+    def _group_size(self, requests: list[Request], begin: int) -> int:
+        """Returns how many requests from `begin` on are evaluated together; a measurement stands for itself."""
+        alike = takewhile(lambda request: not request.measures, requests[begin : begin + self._at_once])
+        return max(1, sum(1 for _ in alike))
+
+    def _outcomes(self, requests: list[Request]) -> Iterator[tuple[int, Outcome, bool]]:
+        if requests[0].measures:
+            (outcome,) = run_request(self._evaluator, requests[0], self._cost, _UNLIMITED)
+            return iter([(0, outcome, True)])
+        return run_requests(self._evaluator, requests, self._cost, _UNLIMITED)
 
 
 def _end_with_parent() -> None:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from isozyme.evaluators.protocol import Evaluator
+from isozyme.evaluators.protocol import Evaluator, at_once_of
 from isozyme.search.executors.protocol import Answer, Request, SetupFailed
 from isozyme.search.executors.ray_cluster import connection
 from isozyme.search.executors.ray_cluster.backlog import Backlog, SentBatch, Waiting
@@ -52,7 +52,7 @@ class RayExecutor:
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self.workers: list[WorkerHandle] = []
-        self.backlog = Backlog()
+        self.backlog = Backlog(at_once_of(evaluator))
         self._content = (evaluator, rules.space, rules.seed, rules.hurdle_cost)
         self._cluster, self._on_start = cluster, on_start
         self._started_ray = False
@@ -70,7 +70,7 @@ class RayExecutor:
         self._started_ray = connection.join_cluster(address) if address else connection.start_cluster(count, resources)
         from ray.cloudpickle.cloudpickle import dumps
 
-        payload = Payload(self._cluster.sources, dumps(self._content), self._cluster.environment)
+        payload = Payload(self._cluster.sources, dumps(self._content), self._cluster.environment, self.backlog.at_once)
         if address:
             connection.check_nodes(payload)
         self._new_actor = connection.actor_factory(payload, self._cluster)
@@ -79,6 +79,13 @@ class RayExecutor:
 
     def conditions(self, split: str) -> str:
         """See `Executor`; waits until a worker is set up."""
+        return self._ask("conditions", split)
+
+    def device(self) -> str:
+        """See `Executor`; the device of a worker, of which all are taken to be alike."""
+        return self._ask("device")
+
+    def _ask(self, method: str, *arguments: str) -> str:
         self._start()
         import ray
         from ray.exceptions import RayError, RayTaskError
@@ -87,9 +94,9 @@ class RayExecutor:
             for worker in self.workers:
                 if worker.ready:
                     try:
-                        return ray.get(worker.actor.conditions.remote(split))
+                        return ray.get(worker.actor.ask.remote(method, *arguments))
                     except RayTaskError as error:
-                        raise SetupFailed(f"the evaluator cannot say its conditions: {error.cause}") from error
+                        raise SetupFailed(f"the evaluator cannot say its {method}: {error.cause}") from error
                     except RayError as error:
                         self._replace_worker(worker, error)
             self._attend_workers(1.0)

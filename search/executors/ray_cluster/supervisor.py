@@ -12,7 +12,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isozyme.search.executors.ray_cluster.evaluation_process import Payload, Task
+from isozyme.search.executors.ray_cluster.evaluation_process import Payload, Question, Task
 
 # Not with -m, which would have the module's classes exist twice. It finds modules where this process does.
 _COMMAND = (
@@ -107,18 +107,19 @@ class Supervisor:
             raise
         return answer if isinstance(answer, Ended) else None
 
-    def conditions(self, split: str) -> str | Ended:
-        """Returns the evaluator's conditions, or how the process ended meanwhile.
+    def ask(self, question: Question) -> str | Ended:
+        """Returns the evaluator's answer, or how the process ended meanwhile.
 
         Raises:
-          SetupError: asking for the conditions raised.
+          SetupError: the evaluator raised.
         """
-        return self._ask(split, None)
+        return self._ask(question, None)
 
     def run(self, task: Task) -> Ended | None:
         """Evaluates a task; its outcomes are read by `records`. Returns how the process ended if it died meanwhile."""
         os.ftruncate(self._records, 0)
-        answer = self._ask(task, self._limit)
+        together = 1 if task.alone or task.stepwise else self._payload.at_once
+        answer = self._ask(task, self._limit and self._limit * together)
         return answer if isinstance(answer, Ended) else None
 
     def records(self) -> bytes:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.search.executors.protocol import DEATHS
-from isozyme.search.executors.ray_cluster.evaluation_process import Payload, Task, packed, unpacked
+from isozyme.search.executors.ray_cluster.evaluation_process import Payload, Question, Task, packed, unpacked
 from isozyme.search.executors.ray_cluster.supervisor import Cause, Ended, SetupError, Supervisor
 
 _KILLS = 10  # As `DEATHS`, for signals that others may have sent: such a death says little of the candidate.
@@ -36,7 +36,7 @@ class Worker:
     """
 
     def __init__(self, payload: Payload, limit: float | None, memory: int) -> None:
-        self._supervisor = Supervisor(payload, limit, memory)
+        self._supervisor, self._at_once = Supervisor(payload, limit, memory), payload.at_once
 
     def arrive(self) -> tuple[str, str]:
         """Returns the name of this process (HOST:PID) and the id of its node."""
@@ -69,16 +69,16 @@ class Worker:
         """Ends the evaluation process if there is one."""
         self._supervisor.close()
 
-    def conditions(self, split: str) -> str:
-        """Returns the evaluator's conditions on a data split.
+    def ask(self, method: str, *arguments: str) -> str:
+        """Returns what a method of the evaluator says: its conditions, its device.
 
         Raises:
-          SetupError: the evaluator cannot say them.
+          SetupError: the evaluator cannot say it.
         """
         self._start()
-        answer = self._supervisor.conditions(split)
+        answer = self._supervisor.ask(Question(method, arguments))
         if isinstance(answer, Ended):
-            raise SetupError(f"its process died when asked for its conditions: {answer.what}")
+            raise SetupError(f"its process died when asked for its {method}: {answer.what}")
         return answer
 
     def run(self, batch: bytes, count: int, stepwise: bool) -> Report:
@@ -94,15 +94,22 @@ class Worker:
         records = self._supervisor.records()
         if ended is None:
             return Report(records)
-        index = known = 0
-        for record in unpacked(records):
-            index, known = (record.place + 1, 0) if record.done else (record.place, known + 1)
-        if index == count:
+        written = list(unpacked(records))
+        done = {record.place for record in written if record.done}
+        casualty = next((place for place in range(count) if place not in done), None)
+        if casualty is None:
             return Report(records)
-        return self._evaluate_alone(Task(batch, index, known, True, stepwise), records, ended)
+        known = sum(record.place == casualty for record in written)
+        if self._at_once > 1 and ended.cause is Cause.LIMIT:  # Of those that ran together, nobody knows whose it was.
+            ended = ended._replace(cause=Cause.OUTSIDE)
+        return self._evaluate_alone(Task(batch, casualty, known, True, stepwise), records, ended)
 
     def _evaluate_alone(self, task: Task, records: bytes, ended: Ended) -> Report:
-        """Evaluates the request of which the process died again, alone, until it is done or has to be given up."""
+        """Evaluates the request of which the process died again, alone, until it is done or has to be given up.
+
+        Where several ran together, this is the first that was not done; the death of another one comes out when that is
+        the first.
+        """
         attempts, deaths, kills = 1, 0, 0
         while True:
             kills += ended.cause is Cause.OUTSIDE
