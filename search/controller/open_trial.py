@@ -81,9 +81,11 @@ class Pending:
                 if draw.failure is not None:
                     return Verdict(draw.failure.status, draw.failure.reason, stage)
                 return self._request(draw, stage)
-            metrics, cost = metrics_after(self._draws, stage), rules.hurdle_cost
+            cost = rules.hurdle_cost
+            if cost is None:
+                continue
+            metrics = metrics_after(self._draws, stage)
             if not passes_hurdle(self._as_request(draw, stage), stage, metrics, cost):
-                assert cost is not None
                 reason = (
                     f"cost {cost(metrics):.4g} after stage {stage + 1} is above the hurdle {self._hurdles[stage]:.4g}"
                 )

@@ -14,12 +14,26 @@ from isozyme.evaluators.protocol import Status
 from isozyme.search.protocol import Effort, Keys, Proposal, Trial
 
 
+def _encoder() -> Callable[[Any, int], Sequence[str]]:
+    """Makes an encoder of strict JSON once; `JSONEncoder.encode` makes one a call, which takes longer than encoding."""
+    plain = json.JSONEncoder(allow_nan=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # An interpreter without the C encoder.
+        return lambda value, _: plain.encode(value)
+    quote = json.encoder.encode_basestring_ascii
+    return make(None, plain.default, quote, None, plain.key_separator, plain.item_separator, False, False, False)
+
+
+_encode, _decode = _encoder(), json.JSONDecoder().decode
+
+
 def dumps(value: Any) -> str:
-    """Writes strict JSON."""
-    return _encode(value)
+    """Writes strict JSON.
 
-
-_encode, _decode = json.JSONEncoder(allow_nan=False).encode, json.JSONDecoder().decode
+    Raises:
+      ValueError: a number is not finite.
+    """
+    return "".join(_encode(value, 0))
 
 
 def parents(text: str) -> tuple[int, ...]:
