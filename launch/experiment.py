@@ -4,7 +4,7 @@ from typing import Any
 
 import pyglove as pg
 
-from isozyme.evaluators.protocol import Evaluator, stages_of
+from isozyme.evaluators.protocol import Evaluator, stage_metric_of, stages_of
 from isozyme.hashing import digest
 from isozyme.search.accounting.power import Power
 from isozyme.search.controller.equivalence import Equivalence
@@ -151,11 +151,12 @@ class Experiment(pg.Object):
 
     def rules(self) -> Rules:
         """Makes the rules that all parts of a run are handed."""
+        hurdle = self.hurdle.comparing(stage_metric_of(self.evaluator)) if self.hurdle is not None else None
         return Rules(
             self.space,
             tuple(self.objectives),
             stages_of(self.evaluator),
-            self.hurdle,
+            hurdle,
             self.seed,
             self.lag,
             self.asynchronous,

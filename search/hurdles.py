@@ -16,8 +16,8 @@ from isozyme.search.protocol import Trial
     [
         (
             "metric",
-            pg.typing.Str("short_loss"),
-            "What is compared; less is better unless an objective says otherwise.",
+            pg.typing.Str().noneable(),
+            "What is compared, less is better unless an objective says otherwise; None: what the evaluator names.",
         ),
         (
             "quantile",
@@ -36,10 +36,20 @@ class QuantileHurdle(pg.Object):
     (arXiv 2109.08668, appendix), each of which passes half, whatever the scale of the costs: see `halving_bands`.
     """
 
-    metric: str
+    metric: str | None
     quantile: float
     window: int
     warmup: int
+
+    def comparing(self, metric: str | None) -> "QuantileHurdle":
+        """Returns the hurdle that compares a metric, where this one names none.
+
+        Args:
+          metric: the evaluator's `stage_metric`; None leaves the first objective to compare.
+        """
+        if metric is None or self.metric is not None:
+            return self
+        return type(self)(metric, self.quantile, self.window, self.warmup)
 
     def start(self, objectives: Sequence[Objective], stages: int) -> "RunningHurdle":
         """Returns a run of `stages - 1` hurdles, which has seen no trial."""

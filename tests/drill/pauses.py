@@ -21,6 +21,7 @@ class Pausing(pg.Object):
     """A rugged score of eight choices, the same on every machine; it fails here and there."""
 
     stages = 2
+    stage_metric = "short_loss"
 
     def prepare(self):
         """Needs no data."""

@@ -18,8 +18,8 @@ def finished(number, costs, taken=0, status=Status.OK):
     return Trial(number, Proposal(number), status, stages=stages, taken=taken)
 
 
-def hurdle(stages=2, objectives=LOSS, **members):
-    return QuantileHurdle(**members).start(objectives, stages)
+def hurdle(stages=2, objectives=LOSS, metric="short_loss", **members):
+    return QuantileHurdle(metric, **members).start(objectives, stages)
 
 
 def test_all_pass_until_warmed_up():
@@ -81,7 +81,7 @@ def test_direction_is_that_of_the_objective():
     accuracy = (Minimize("loss", 1.0), Maximize("accuracy", 0.0))
     made = hurdle(objectives=accuracy, metric="accuracy", warmup=1, quantile=0.0)
     assert QuantileHurdle("accuracy").cost(accuracy)({"accuracy": 0.75}) == -0.75
-    assert QuantileHurdle().cost(accuracy)({"short_loss": 0.75}) == 0.75
+    assert QuantileHurdle("short_loss").cost(accuracy)({"short_loss": 0.75}) == 0.75
     assert QuantileHurdle("accuracy").cost(accuracy)({}) == math.inf
     for number, value in enumerate([0.5, 0.9, 0.7]):
         made.feedback(Trial(number, Proposal(number), Status.OK, stages=({"accuracy": value},)))
@@ -90,12 +90,21 @@ def test_direction_is_that_of_the_objective():
 
 def test_runs_are_apart():
     """primer.md, fact 13: the same run gives the same thresholds, also from settings used before."""
-    settings = QuantileHurdle(warmup=1)
+    settings = QuantileHurdle("short_loss", warmup=1)
     one, other = (settings.start(LOSS, 2) for _ in range(2))
     one.feedback(finished(0, [1.0]))
     assert one.thresholds() == (1.0,)
     assert other.thresholds() == settings.start(LOSS, 2).thresholds() == (None,)
-    assert settings == QuantileHurdle(warmup=1)
+    assert settings == QuantileHurdle("short_loss", warmup=1)
+
+
+def test_the_evaluator_names_the_metric_where_the_hurdle_does_not():
+    """evaluators/protocol.py, `stage_metric`; without one hurdles compare the first objective."""
+    named, unnamed = QuantileHurdle("loss", quantile=0.5), QuantileHurdle(quantile=0.5)
+    assert named.comparing("early_loss") == named
+    assert unnamed.comparing("early_loss") == QuantileHurdle("early_loss", quantile=0.5)
+    assert unnamed.metric is None
+    assert unnamed.comparing(None).cost(LOSS)({"loss": 0.25}) == 0.25
 
 
 def test_snapshots():

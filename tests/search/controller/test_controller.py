@@ -91,7 +91,7 @@ class Search:
 
 
 def hurdle():
-    return QuantileHurdle(warmup=6, window=12, quantile=0.6)
+    return QuantileHurdle("short_loss", warmup=6, window=12, quantile=0.6)
 
 
 @pytest.fixture(scope="module")
@@ -415,7 +415,7 @@ class RunningRising(RunningHurdle):
 def test_a_twin_goes_on_where_its_owner_was_stopped(tmp_path):
     """Stages are cached apart: the first stage is taken over, only the second is evaluated."""
     candidate = (1, 1) + (0,) * 10
-    with Search(tmp_path, SMALL, algorithm=Scripted([candidate] * 4), hurdle=Rising(), lag=1) as search:
+    with Search(tmp_path, SMALL, algorithm=Scripted([candidate] * 4), hurdle=Rising("short_loss"), lag=1) as search:
         progress = search.run(4)
         first, second, third, fourth = search.trials
         jobs = [job.stage for job in search.evaluator.evaluated]
@@ -435,7 +435,7 @@ def test_stages_are_taken_over_after_a_restart(k, tmp_path):
     candidate = (1, 1) + (0,) * 10
 
     def search(folder):
-        return Search(folder, SMALL, algorithm=Scripted([candidate] * 4), hurdle=Rising(), lag=1)
+        return Search(folder, SMALL, algorithm=Scripted([candidate] * 4), hurdle=Rising("short_loss"), lag=1)
 
     with search(tmp_path / "whole") as one:
         one.run(4)

@@ -49,7 +49,7 @@ def search(folder, equivalence, trials=TRIALS, space=SPACE, evaluator=None, hurd
     algorithm = options.pop("algorithm", None) or RegularizedEvolution(population_size=10, tournament_size=3)
     journal = Journal.open(folder)
     try:
-        stands = QuantileHurdle(warmup=6, window=12, quantile=0.6) if hurdle else None
+        stands = QuantileHurdle("short_loss", warmup=6, window=12, quantile=0.6) if hurdle else None
         rules = Rules(space, OBJECTIVES, 2, stands, SEED, LAG, options.pop("asynchronous", False))
         executor = Shuffling(evaluator, rules, timing=timing)
         controller = Controller(rules, algorithm, journal, executor, equivalence=equivalence, **options)

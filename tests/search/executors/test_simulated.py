@@ -24,7 +24,7 @@ TIMES = {
     "lognormal": lognormal(60.0, 1.0),
     "straggling": straggling(exponential(60.0), 0.1, 10.0),
 }
-RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle(window=20, warmup=5), SEED, lag=5)
+RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle("short_loss", window=20, warmup=5), SEED, lag=5)
 TIMED = replace(RULES, seed=1)
 
 

@@ -38,7 +38,7 @@ TRIALS = 80
 SPACE = BitStrings(size=62)  # Large enough to keep several workers busy.
 TROUBLE = {(15, first): "raise" for first in range(20)} | {(14, 14): "diverge", (14, 15): "memory"}
 START = SPACE.references["start"]
-RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle(warmup=6, window=12, quantile=0.6), SEED, LAG)
+RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle("short_loss", warmup=6, window=12, quantile=0.6), SEED, LAG)
 
 
 @pytest.fixture(scope="module")

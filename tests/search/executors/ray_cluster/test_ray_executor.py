@@ -43,7 +43,7 @@ def bits(first, second):
     return tuple([1] * first + [0] * (7 - first) + [1] * second + [0] * (7 - second) + [0, 0])
 
 
-RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle(warmup=6, window=12, quantile=0.6), SEED, LAG)
+RULES = Rules(SPACE, OBJECTIVES, 2, QuantileHurdle("short_loss", warmup=6, window=12, quantile=0.6), SEED, LAG)
 
 
 @pytest.fixture(scope="module")
