@@ -36,7 +36,7 @@ from isozyme.benchmarks.comparison.problems import Data, Problem  # noqa: E402
 from isozyme.benchmarks.comparison.tuning import FULL, QUICK, Grid, Tuned, final_losses, runner, tune  # noqa: E402
 from isozyme.evaluators.optimizer.networks import MultiLayerPerceptron  # noqa: E402
 from isozyme.evaluators.protocol import DataUnavailable  # noqa: E402
-from isozyme.search.validation.pairing import Interval, interval, relative  # noqa: E402
+from isozyme.search.validation.paired_test import Interval, relative_differences, t_interval  # noqa: E402
 
 _CONFIDENCE = 0.95
 _EQUAL_STEPS = 128
@@ -67,7 +67,7 @@ class Row(NamedTuple):
     @property
     def gains(self) -> np.ndarray:
         """Shares of AdamW's loss that Lion saves."""
-        return -relative(self.lion_losses, self.adamw_losses)
+        return -relative_differences(self.lion_losses, self.adamw_losses)
 
 
 def courses(quick: bool) -> Iterator[Course]:
@@ -99,9 +99,9 @@ def slope(gains: np.ndarray, sizes: tuple[int, ...]) -> Interval:
       sizes: batch sizes.
     """
     if not np.isfinite(gains).all():
-        return interval(np.full(2, np.inf), _CONFIDENCE)
+        return t_interval(np.full(2, np.inf), _CONFIDENCE)
     doublings = np.log2(sizes) - np.log2(sizes).mean()
-    return interval(doublings @ gains / (doublings @ doublings), _CONFIDENCE)
+    return t_interval(doublings @ gains / (doublings @ doublings), _CONFIDENCE)
 
 
 def report(console: Console, course: Course, rows: dict[int, Row], seconds: float) -> Interval:
@@ -109,7 +109,7 @@ def report(console: Console, course: Course, rows: dict[int, Row], seconds: floa
     table = Table("batch", "steps", "AdamW: rate", "decay", "loss", "Lion: rate", "decay", "loss", "Lion saves",
                   title=f"{course.name}; {seconds:.0f} s")  # fmt: skip
     for size, row in rows.items():
-        gain = interval(row.gains, _CONFIDENCE)
+        gain = t_interval(row.gains, _CONFIDENCE)
         cells = []
         for tuned, losses in ((row.adamw, row.adamw_losses), (row.lion, row.lion_losses)):
             cells += [f"{tuned.rate:.2g}{'*' if tuned.at_edge else ''}", f"{tuned.decay:g}", f"{losses.mean():.4f}"]
@@ -130,7 +130,7 @@ def figures(rows: dict[int, Row], trend: Interval) -> dict[str, Any]:
     """Plain numbers of one course; what failed is None, since JSON has no infinity."""
     by_size = {}
     for size, row in rows.items():
-        gain = interval(row.gains, _CONFIDENCE)
+        gain = t_interval(row.gains, _CONFIDENCE)
         by_size[size] = {
             "steps": row.steps,
             "adamw": {"rate": row.adamw.rate, "decay": row.adamw.decay, "loss": finite(row.adamw_losses.mean())},
@@ -166,7 +166,8 @@ def main() -> None:
         found[course.name] = rows
     if options.chart:
         gains = {
-            name: {size: interval(row.gains, _CONFIDENCE) for size, row in rows.items()} for name, rows in found.items()
+            name: {size: t_interval(row.gains, _CONFIDENCE) for size, row in rows.items()}
+            for name, rows in found.items()
         }
         charts.draw_gains(options.chart, gains)
     print(json.dumps({name: figures(rows, trends[name]) for name, rows in found.items()} | {"equal": options.equal}))

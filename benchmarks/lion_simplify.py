@@ -4,7 +4,7 @@
 
 The default is the program that the paper's search found (`discovered`), as printed there: Lion before anybody
 simplified it. What keeps behaviour is proved by the functional key; what changes it slightly is tested for a loss
-against the program as given, draw by draw (`search/validation/simplification.py`).
+against the program as given, in pairs (`search/validation/simplification.py`).
 
 The test needs a task on which the program learns and on which each of its parts can matter. At the published rate of
 0.0002 a weight moves by less than 0.02 in the 200 steps of our proxies, and weight decay, which acts within
@@ -13,8 +13,8 @@ of 16 examples (--quick: 2,500 steps, too few for decay, or even the schedule, t
 loss there, as a share of a uniform guess's.
 
 What the test says, it says of this task. There the loss is some 3 % smaller without clip and arcsine, but short runs at
-this rate do lose: 1.1 % on 2,000 steps of the perceptron, 1.3 % on 2,000 of the transformer (6 and 4 draws, each of
-them worse). Single draws differ by -8 to +4 % without them, hence a margin of 2 % of the loss.
+this rate do lose: 1.1 % on 2,000 steps of the perceptron, 1.3 % on 2,000 of the transformer (6 and 4 evaluations, each
+of them worse). Single evaluations differ by -8 to +4 % without them, hence a margin of 2 % of the loss.
 """
 
 import argparse
@@ -41,12 +41,12 @@ from isozyme.spaces.lion import NAMED, OptimizerPrograms, Program  # noqa: E402
 def main() -> None:
     """Simplifies, and prints steps, both programs, and one JSON object as the last line."""
     parser = argparse.ArgumentParser(description="Simplifies an optimizer program.")
-    parser.add_argument("--quick", action="store_true", help="shorter training and half the draws")
+    parser.add_argument("--quick", action="store_true", help="shorter training and half the evaluations")
     parser.add_argument("--program", type=Path, help="a file with the program's source; default: `discovered`")
     arguments = parser.parse_args()
     space = OptimizerPrograms()
     program = space.from_source(arguments.program.read_text()) if arguments.program else NAMED["discovered"]
-    settings = Simplification(draws=4 if arguments.quick else 8, margin=0.02)
+    settings = Simplification(evaluations=4 if arguments.quick else 8, margin=0.02)
     evaluator = OptimizerEvaluator([_task(2_500 if arguments.quick else 8_000)], repeats=1)
     evaluator.prepare()
     evaluator.setup(space, 0)
@@ -66,16 +66,16 @@ def _task(steps: int) -> Task:
 
 
 class _Costs:
-    """The held-out loss of each draw, as a share of a uniform guess's."""
+    """The held-out loss of each evaluation, as a share of a uniform guess's."""
 
     def __init__(self, evaluator: OptimizerEvaluator) -> None:
         self._evaluator = evaluator
 
-    def __call__(self, candidates: Sequence[Any], draws: Sequence[int]) -> np.ndarray:
-        return np.array([[self._loss(candidate, draw) for draw in draws] for candidate in candidates])
+    def __call__(self, candidates: Sequence[Any], evaluations: Sequence[int]) -> np.ndarray:
+        return np.array([[self._loss(candidate, evaluation) for evaluation in evaluations] for candidate in candidates])
 
-    def _loss(self, candidate: Program, draw: int) -> float:
-        (outcome,) = self._evaluator.evaluate([Job(candidate, stage=self._evaluator.stages - 1, evaluation=draw)])
+    def _loss(self, candidate: Program, evaluation: int) -> float:
+        (outcome,) = self._evaluator.evaluate([Job(candidate, stage=self._evaluator.stages - 1, evaluation=evaluation)])
         return outcome.metrics["loss"] if outcome.status == Status.OK else np.inf
 
 
@@ -100,7 +100,7 @@ def _figures(
         "state_bytes_after": after["state_bytes"],
         "steps": len(steps),
         "taken": sum(step.accepted for step in steps),
-        "draws": settings.draws,
+        "evaluations": settings.evaluations,
         "margin": settings.margin,
         "confidence": settings.confidence,
         "source": space.to_source(final),

@@ -37,7 +37,7 @@ import optax  # noqa: E402
 from isozyme.benchmarks.comparison import charts, cost, problems  # noqa: E402
 from isozyme.benchmarks.comparison.contestants import ADAMW, LION, OTHERS, Contestant, of_program  # noqa: E402
 from isozyme.benchmarks.comparison.tuning import FULL, QUICK, Grid, Tuned, final_losses, runner, tune  # noqa: E402
-from isozyme.search.validation.pairing import Interval, interval, relative  # noqa: E402
+from isozyme.search.validation.paired_test import Interval, relative_differences, t_interval  # noqa: E402
 from isozyme.spaces.lion import NAMED, OptimizerPrograms, Program, to_optax  # noqa: E402
 from isozyme.spaces.protocol import InvalidCandidate  # noqa: E402
 
@@ -72,9 +72,9 @@ class Result:
             run = runner(problem, one)
             self.tuned[one.name] = tune(run, one.centre, grid)
             losses[one.name] = final_losses(run, self.tuned[one.name], grid, seeds)
-        self.losses: dict[str, Interval] = {name: interval(x, _CONFIDENCE) for name, x in losses.items()}
+        self.losses: dict[str, Interval] = {name: t_interval(x, _CONFIDENCE) for name, x in losses.items()}
         self.differences: dict[str, np.ndarray] = {
-            name: relative(x, losses[ADAMW.name]) for name, x in losses.items() if name != ADAMW.name
+            name: relative_differences(x, losses[ADAMW.name]) for name, x in losses.items() if name != ADAMW.name
         }
         order = sorted(self.losses, key=lambda name: self.losses[name].mean)
         self.ranks: dict[str, int] = {name: 1 + order.index(name) for name in self.losses}
@@ -85,7 +85,7 @@ def print_problem(console: Console, title: str, result: Result) -> None:
     table = Table("", "rate", "decay", "held-out loss", "to AdamW", "", title=title)
     for name in sorted(result.ranks, key=lambda name: result.ranks[name]):
         tuned, loss = result.tuned[name], result.losses[name]
-        compared = ("", "") if name == ADAMW.name else verdict(interval(result.differences[name], _CONFIDENCE))
+        compared = ("", "") if name == ADAMW.name else verdict(t_interval(result.differences[name], _CONFIDENCE))
         rate = f"{tuned.rate:.2g}{'*' if tuned.at_edge else ''}"
         table.add_row(name, rate, f"{tuned.decay:g}", f"{loss.mean:.4f} ± {loss.mean - loss.low:.4f}", *compared)
     console.print(table)
@@ -106,7 +106,7 @@ def overall(results: dict[str, Result]) -> dict[str, dict[str, Any]]:
         found[name] = {"rank": float(np.mean([result.ranks[name] for result in results.values()]))}
         if name != ADAMW.name:
             mean = np.mean([result.differences[name] for result in results.values()], axis=0)
-            found[name]["difference"] = interval(mean, _CONFIDENCE)
+            found[name]["difference"] = t_interval(mean, _CONFIDENCE)
     return found
 
 
@@ -145,7 +145,7 @@ def figures(results: dict[str, Result]) -> dict[str, Any]:
                 "decay": result.tuned[name].decay,
                 "at_edge": result.tuned[name].at_edge,
                 "loss": finite(result.losses[name]),
-                "difference": finite(interval(result.differences[name], _CONFIDENCE)) if name != ADAMW.name else None,
+                "difference": finite(t_interval(result.differences[name], _CONFIDENCE)) if name != ADAMW.name else None,
                 "rank": result.ranks[name],
             }
             for name in result.ranks
@@ -191,7 +191,7 @@ def main() -> None:
     print_overall(console, summary)
     if options.chart:
         differences = {
-            problem: {name: interval(x, _CONFIDENCE) for name, x in result.differences.items()}
+            problem: {name: t_interval(x, _CONFIDENCE) for name, x in result.differences.items()}
             for problem, result in results.items()
         }
         charts.draw_differences(options.chart, differences, "AdamW")

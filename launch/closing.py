@@ -12,9 +12,9 @@ from isozyme.evaluators.protocol import SPLITS, Outcome
 from isozyme.launch.experiment import Experiment
 from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Trial
-from isozyme.search.validation.assessment import Assessor
-from isozyme.search.validation.funnel import FRESH, Comparison, Executors, best
-from isozyme.search.validation.pairing import costs
+from isozyme.search.validation.funnel import FRESH, Comparison, Executors, best_trial
+from isozyme.search.validation.held_out_assessment import HeldOutAssessor
+from isozyme.search.validation.paired_test import paired_costs
 from isozyme.search.validation.simplification import Step, result, simplify
 
 
@@ -42,7 +42,7 @@ class Closing(NamedTuple):
 def close(
     experiment: Experiment,
     progress: Progress,
-    assessor: Assessor,
+    assessor: HeldOutAssessor,
     executors: Executors,
     others: Sequence[Trial] = (),
 ) -> Closing | None:
@@ -74,28 +74,30 @@ def close(
 
 
 def _funneled(finalists: Sequence[Trial], comparisons: Sequence[Comparison]) -> Trial | None:
-    number = best(comparisons)
+    number = best_trial(comparisons)
     return next((trial for trial in finalists if trial.number == number), None)
 
 
-def _selected(experiment: Experiment, finalists: Sequence[Trial], assessor: Assessor) -> Trial | None:
-    found = costs(assessor, [t.candidate for t in finalists], [0], "selection", experiment.objectives[0])[:, 0]
+def _selected(experiment: Experiment, finalists: Sequence[Trial], assessor: HeldOutAssessor) -> Trial | None:
+    found = paired_costs(assessor, [t.candidate for t in finalists], [0], "selection", experiment.objectives[0])[:, 0]
     return None if found.min() == math.inf else finalists[int(found.argmin())]
 
 
-def _simplify(experiment: Experiment, winner: Trial, assessor: Assessor) -> Sequence[Step]:
-    """Steps towards a simpler candidate, judged with the evaluator of the search on draws that nothing has seen."""
+def _simplify(experiment: Experiment, winner: Trial, assessor: HeldOutAssessor) -> Sequence[Step]:
+    """Steps towards a simpler candidate, judged by evaluations of the search's evaluator that nothing has seen."""
     if experiment.simplification is None:
         return ()
     objective = experiment.objectives[0]
 
-    def fresh(candidates: Sequence[Any], draws: Sequence[int]) -> Any:
-        return costs(assessor, candidates, [FRESH + draw for draw in draws], "selection", objective)
+    def fresh(candidates: Sequence[Any], evaluations: Sequence[int]) -> Any:
+        return paired_costs(
+            assessor, candidates, [FRESH + evaluation for evaluation in evaluations], "selection", objective
+        )
 
     return simplify(experiment.space, winner.candidate, fresh, experiment.simplification)
 
 
-def _scores(experiment: Experiment, closing: Closing, assessor: Assessor) -> dict[str, dict[str, Outcome]]:
+def _scores(experiment: Experiment, closing: Closing, assessor: HeldOutAssessor) -> dict[str, dict[str, Outcome]]:
     """All that are compared, on all splits; references that repeat an earlier one are left out."""
     found = {"winner": closing.winner.candidate} | ({"simplified": closing.candidate} if closing.steps else {})
     named: dict[str, Any] = {}

@@ -19,7 +19,7 @@ from isozyme.search.controller.sharing import Sharing
 from isozyme.search.journal.journal import Journal
 from isozyme.search.progress.progress import Progress
 from isozyme.search.protocol import Algorithm, Learning
-from isozyme.search.validation.assessment import Assessor
+from isozyme.search.validation.held_out_assessment import HeldOutAssessor
 from isozyme.search.validation.meta_validation import MetaValidator
 
 
@@ -113,7 +113,7 @@ class _Session:
     def close(self, progress: Progress) -> Closing | None:
         """Chooses the winner, and writes it; None if nothing has a score."""
         experiment, journal = self._experiment, self._journal
-        assessor = Assessor(self._rules, journal, self._executor)
+        assessor = HeldOutAssessor(self._rules, journal, self._executor)
         executors = partial(self._where.executor, experiment, self._console)
         with warnings_to(self._console):
             numbers = [n for one in self._validators for n in one.best_incumbents(experiment.finalists)]

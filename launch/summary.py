@@ -13,7 +13,7 @@ from isozyme.launch.display import say
 from isozyme.launch.experiment import Experiment
 from isozyme.search.accounting.bill import Bill, bill_lines
 from isozyme.search.progress.progress import Progress
-from isozyme.search.validation.funnel import Verdict, best
+from isozyme.search.validation.funnel import Verdict, best_trial
 
 _HITS = {"static": "twins by static key", "numeric": "twins by numeric key", "store": "known to the store"}
 
@@ -71,13 +71,14 @@ def _show_funnel(console: Console, experiment: Experiment, closing: Closing) -> 
         say(
             console,
             f"\nfunnel, rung {one.rung}: {guiding.metric} over that of the best tuned baseline, {one.baseline} "
-            f"({guiding.sign * one.cost:.4f}); {one.draws} paired draws, intervals of confidence {one.confidence:g}",
+            f"({guiding.sign * one.cost:.4f}); {one.evaluations} paired evaluations, "
+            f"intervals of confidence {one.confidence:g}",
         )
         table = Table("trial", "tuned to", "mean", "low", "high", "passed")
         for verdict in one.verdicts:
             table.add_row(str(verdict.trial), verdict.tuning, *map(_share, verdict.difference), _passed(verdict))
         console.print(table)
-    if closing.comparisons and best(closing.comparisons) is None:
+    if closing.comparisons and best_trial(closing.comparisons) is None:
         say(console, "nothing beat the tuned baseline; the winner is the best of them on the selection split")
 
 

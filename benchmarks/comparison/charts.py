@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from isozyme.benchmarks.charts.svg import COLOURS, svg
-from isozyme.search.validation.pairing import Interval
+from isozyme.search.validation.paired_test import Interval
 
 
 def draw_differences(path: Path, found: Mapping[str, Mapping[str, Interval]], baseline: str) -> None:

@@ -154,9 +154,9 @@ def _funnel() -> Funnel:
         Task("C_mlp", "digits", "mlp", {"hidden": [128, 64]}, batch_size=128, steps=2000),
         Task("C_transformer", "python_source", "transformer", {"width": 48, "depth": 2}, 16, 500, context=32),
     ]
-    return Funnel([Rung("B", _once(ten), draws=24, keep=4), Rung("C", _once(hundred), draws=24, keep=4)])
+    return Funnel([Rung("B", _once(ten), evaluations=24, keep=4), Rung("C", _once(hundred), evaluations=24, keep=4)])
 
 
 def _once(tasks: list[Task]) -> OptimizerEvaluator:
-    """Compiled, and one seed a draw."""
+    """Compiled, and one seed an evaluation."""
     return OptimizerEvaluator(tasks, repeats=1, closing_repeats=1, path="compiled")

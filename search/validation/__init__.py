@@ -1,4 +1,4 @@
-"""Is it really better? Held-out assessments, paired tests, the funnel, simplification, meta-validation.
+"""Tests whether a found candidate is really better: held-out assessment, paired tests, funnel, simplification, looks.
 
 May import `journal`, `executors`, `progress` and `controller`.
 """

@@ -1,4 +1,4 @@
-"""The funnel: the best of a search on costlier and costlier proxies, where only what beats the tuned baseline moves on.
+"""Leads the best of a search through costlier and costlier proxies; only what beats the tuned baseline moves on.
 
 Lion (arXiv 2302.06675; lion.md, section 7) took what it had found on its proxy A to a task B of 10 and a task C of 100
 times the cost. Here both sides are evaluated with the same seeds, and moving on takes an interval below the baseline.
@@ -15,14 +15,14 @@ from isozyme.hashing import digest
 from isozyme.search.executors.protocol import Executor, SetupFailed
 from isozyme.search.objectives import Objective
 from isozyme.search.protocol import Trial
-from isozyme.search.validation.assessment import Assessor, behaviour
-from isozyme.search.validation.pairing import Interval, costs, interval, relative
+from isozyme.search.validation.held_out_assessment import HeldOutAssessor, twin_key
+from isozyme.search.validation.paired_test import Interval, paired_costs, relative_differences, t_interval
 from isozyme.spaces.protocol import Space
 
-_STRIDE = 100  # draws: rung k takes those from 1 + 100 k on, so that no two rungs share seeds
+_STRIDE = 100  # evaluations: rung k takes those from 1 + 100 k on, so that no two rungs share seeds
 _RUNGS = 9
 FRESH = (_RUNGS + 1) * _STRIDE
-"""The first draw that no funnel takes."""
+"""The first evaluation that no funnel takes."""
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 
@@ -34,20 +34,24 @@ Executors = Callable[[Evaluator], Executor]
     [
         ("name", pg.typing.Str(), "Names it in tables and in the journal."),
         ("evaluator", _ANY, "A costlier proxy, with the metric of the first objective: an `evaluators.Evaluator`."),
-        ("draws", pg.typing.Int(8, min_value=2, max_value=_STRIDE), "Paired evaluations of candidates and baseline."),
+        (
+            "evaluations",
+            pg.typing.Int(8, min_value=2, max_value=_STRIDE),
+            "Paired evaluations of candidates and baseline.",
+        ),
         ("keep", pg.typing.Int(8, min_value=1), "At most so many candidates move on."),
     ],
     serialization_key="isozyme.Rung",
 )
 class Rung(pg.Object):
-    """One proxy of a funnel. A draw takes the evaluator's repeats on the closing splits: one is enough for many draws.
+    """One proxy of a funnel. An evaluation takes the evaluator's repeats of the closing splits; one repeat is enough.
 
     Evaluations have no time limit here: what comes so far has kept that of the search.
     """
 
     name: str
     evaluator: Any
-    draws: int
+    evaluations: int
     keep: int
 
     def _on_bound(self) -> None:
@@ -82,16 +86,16 @@ class Comparison(NamedTuple):
 
     Attributes:
       rung: its name.
-      draws: paired evaluations behind each interval.
+      evaluations: paired evaluations behind each interval.
       confidence: of the intervals.
       baseline: the name of the best of the tuned baselines, which says its constants.
       source: its text.
-      cost: its mean cost over the draws.
+      cost: its mean cost over the evaluations.
       verdicts: on all candidates that came here, the best mean first.
     """
 
     rung: str
-    draws: int
+    evaluations: int
     confidence: float
     baseline: str
     source: str
@@ -110,8 +114,8 @@ class Funnel(pg.Object):
     """What the finalists of a run go through before one of them is called the winner.
 
     On each rung the space's baselines and the candidates are tuned, on the split that guides a search; the best of the
-    baselines and the candidates then meet on the selection split over fresh paired draws. A candidate moves on if the
-    interval of its relative difference to the baseline lies below 0.
+    baselines and the candidates then meet on the selection split over fresh paired evaluations. A candidate moves on if
+    the interval of its relative difference to the baseline lies below 0.
     """
 
     rungs: list[Rung]
@@ -129,7 +133,7 @@ class Funnel(pg.Object):
             rung.evaluator.prepare()
 
     def run(
-        self, trials: Sequence[Trial], assessor: Assessor, executors: Executors, objective: Objective
+        self, trials: Sequence[Trial], assessor: HeldOutAssessor, executors: Executors, objective: Objective
     ) -> list[Comparison]:
         """Leads candidates through the rungs, until none is left; twins go once.
 
@@ -144,10 +148,10 @@ class Funnel(pg.Object):
         """
         distinct: dict[bytes, Trial] = {}
         for trial in trials:
-            distinct.setdefault(behaviour(assessor.space, trial.candidate), trial)
+            distinct.setdefault(twin_key(assessor.space, trial.candidate), trial)
         climbing, found = list(distinct.values()), []
         for index, rung in enumerate(self.rungs):
-            fresh = range(1 + index * _STRIDE, 1 + index * _STRIDE + rung.draws)
+            fresh = range(1 + index * _STRIDE, 1 + index * _STRIDE + rung.evaluations)
             executor = executors(rung.evaluator)
             with assessor.elsewhere(executor, stages_of(rung.evaluator), rung.place) as here:
                 found.append(self._compare(rung, climbing, fresh, here, objective))
@@ -158,25 +162,27 @@ class Funnel(pg.Object):
         return found
 
     def _compare(
-        self, rung: Rung, trials: Sequence[Trial], draws: range, assessor: Assessor, objective: Objective
+        self, rung: Rung, trials: Sequence[Trial], evaluations: range, assessor: HeldOutAssessor, objective: Objective
     ) -> Comparison:
         space = assessor.space
         named = baselines(space)
-        (name,) = _tuned([named], assessor, objective)
+        (name,) = _best_names([named], assessor, objective)
         if name is None:
             raise SetupFailed(f"funnel: on rung {rung.name} no baseline is scored: {_why(named, assessor, objective)}")
         tuned, candidates = _tuned_candidates([trial.candidate for trial in trials], assessor, objective)
-        table = costs(assessor, [named[name], *candidates], draws, "selection", objective)
-        intervals = [interval(row, self.confidence) for row in relative(table[1:], table[0])]
+        table = paired_costs(assessor, [named[name], *candidates], evaluations, "selection", objective)
+        intervals = [t_interval(row, self.confidence) for row in relative_differences(table[1:], table[0])]
         order = sorted(range(len(trials)), key=lambda i: intervals[i].mean)
         passed = [i for i in order if intervals[i].high < 0.0][: rung.keep]
         verdicts = tuple(Verdict(trials[i].number, tuned[i], intervals[i], i in passed) for i in order)
         cost = float(table[0].mean())
-        return Comparison(rung.name, len(draws), self.confidence, name, space.to_source(named[name]), cost, verdicts)
+        return Comparison(
+            rung.name, len(evaluations), self.confidence, name, space.to_source(named[name]), cost, verdicts
+        )
 
 
-def best(comparisons: Sequence[Comparison]) -> int | None:
-    """The trial that is best on the last rung that any passed, or None: nothing beat the tuned baseline."""
+def best_trial(comparisons: Sequence[Comparison]) -> int | None:
+    """Returns the trial that is best on the last rung that any passed; None if nothing beat the tuned baseline."""
     for comparison in reversed(comparisons):
         for verdict in comparison.verdicts:
             if verdict.passed:
@@ -190,21 +196,25 @@ def baselines(space: Space) -> Mapping[str, Any]:
 
 
 def _tuned_candidates(
-    candidates: Sequence[Any], assessor: Assessor, objective: Objective
+    candidates: Sequence[Any], assessor: HeldOutAssessor, objective: Objective
 ) -> tuple[Sequence[str], Sequence[Any]]:
-    """Names and candidates of the best tunings; the candidates themselves where the space cannot tune them."""
+    """Returns names and candidates of the best tunings; the candidates themselves where the space cannot tune them."""
     tunings = getattr(assessor.space, "tunings", None)
     if tunings is None:
         return [""] * len(candidates), candidates
     choices = [tunings(candidate) for candidate in candidates]
-    names = [name or next(iter(one)) for name, one in zip(_tuned(choices, assessor, objective), choices, strict=True)]
+    names = [
+        name or next(iter(one)) for name, one in zip(_best_names(choices, assessor, objective), choices, strict=True)
+    ]
     return names, [one[name] for name, one in zip(names, choices, strict=True)]
 
 
-def _tuned(choices: Sequence[Mapping[str, Any]], assessor: Assessor, objective: Objective) -> list[str | None]:
-    """The name of the best of each on the split 'search', with the first draw; None where none has a score."""
+def _best_names(
+    choices: Sequence[Mapping[str, Any]], assessor: HeldOutAssessor, objective: Objective
+) -> list[str | None]:
+    """Returns the name of the best of each on the split 'search', in evaluation 0; None where none has a score."""
     everything = [candidate for named in choices for candidate in named.values()]
-    scores = iter(costs(assessor, everything, [0], "search", objective)[:, 0])
+    scores = iter(paired_costs(assessor, everything, [0], "search", objective)[:, 0])
     found: list[str | None] = []
     for named in choices:
         cost, name = min(((next(scores), name) for name in named), default=(math.inf, None))
@@ -212,7 +222,7 @@ def _tuned(choices: Sequence[Mapping[str, Any]], assessor: Assessor, objective: 
     return found
 
 
-def _why(named: Mapping[str, Any], assessor: Assessor, objective: Objective) -> str:
+def _why(named: Mapping[str, Any], assessor: HeldOutAssessor, objective: Objective) -> str:
     if not named:
         return "the space has neither baselines nor references"
     (outcome,) = assessor.assess([next(iter(named.values()))], "search")  # From the journal.

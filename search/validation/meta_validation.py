@@ -1,4 +1,4 @@
-"""Meta-validation: whether what the search finds better is better elsewhere too (Lion, arXiv 2302.06675, section 2.4).
+"""Looks whether what the search finds better is better elsewhere too (Lion, arXiv 2302.06675, section 2.4).
 
 Every so many trials the incumbent, the best trial so far, and the space's first reference are evaluated on tasks that
 the search never sees, with seeds of that look alone. Tasks take turns, so that stopping early does not choose for one
@@ -85,7 +85,7 @@ class MetaValidator:
         self._rounds: tuple[int, list[float]] = 0, []
 
     def begin(self, trials: int) -> None:
-        """So many trials were restored at once: the looks up to there stand."""
+        """Takes the looks of so many trials, which were restored at once, as made."""
         self._due = trials // self._every
 
     def __call__(self, trial: Trial, progress: Progress) -> None:
@@ -104,23 +104,23 @@ class MetaValidator:
         best = progress.best
         if best is None:
             return Look(progress.trials, -1, math.inf, math.inf)
-        turn, draw = number % len(self._evaluators), number // len(self._evaluators)
-        incumbent, reference = (self._evaluate(turn, draw, one) for one in (best.candidate, self._reference))
+        turn, evaluation = number % len(self._evaluators), number // len(self._evaluators)
+        incumbent, reference = (self._evaluate(turn, evaluation, one) for one in (best.candidate, self._reference))
         difference = incumbent - reference if max(incumbent, reference) < math.inf else math.inf
         return Look(progress.trials, best.number, progress.best_cost, difference)
 
-    def _evaluate(self, turn: int, draw: int, candidate: Any) -> float:
+    def _evaluate(self, turn: int, evaluation: int, candidate: Any) -> float:
         evaluator = self._evaluators[turn]
         if turn not in self._ready:
             self._ready.add(turn)
             evaluator.setup(self._rules.space, self._rules.seed)
         full = stages_of(evaluator) - 1
-        request = Request(candidate, "search", full, full, evaluation=draw)
+        request = Request(candidate, "search", full, full, evaluation=evaluation)
         outcome: Outcome = run_request(evaluator, request, None, Alarm(None))[-1]
         return self._rules.cost(outcome.metrics) if outcome.status is Status.OK else math.inf
 
     def in_words(self) -> str:
-        """All looks so far, in one line."""
+        """Puts all looks so far into one line."""
         return in_words(self.looks, len(self._evaluators))
 
     @property
@@ -129,24 +129,24 @@ class MetaValidator:
         return self._known[: self._due]
 
     def rounds(self) -> list[float]:
-        """See the function `rounds`."""
+        """Returns the mean differences of rounds, see the function `rounds`."""
         if self._rounds[0] != self._due:  # Asked before every proposal.
             self._rounds = self._due, rounds(self.looks, len(self._evaluators))
         return self._rounds[1]
 
     def best_incumbents(self, count: int) -> list[int]:
-        """Up to so many trials that were the incumbents of the best rounds, the best first."""
+        """Returns up to so many trials that were the incumbents of the best rounds, the best first."""
         turns, rounds = len(self._evaluators), self.rounds()
         ranked = sorted((mean, self.looks[i + turns - 1].incumbent) for i, mean in enumerate(rounds))
         return list(dict.fromkeys(number for mean, number in ranked if mean < math.inf))[:count]
 
     def divergence(self) -> float:
-        """How much worse the latest round is than the best one, 0 before there are two."""
+        """Returns how much worse the latest round is than the best one, 0 before there are two."""
         rounds = self.rounds()
         return rounds[-1] - min(rounds) if rounds and rounds[-1] > min(rounds) else 0.0
 
     def overfits(self) -> bool:
-        """Whether so many looks have brought nothing better that the run is to end."""
+        """Tells whether so many looks have brought nothing better that the run is to end."""
         if self._patience is None:
             return False
         rounds = self.rounds()
@@ -154,7 +154,7 @@ class MetaValidator:
         return least < math.inf and len(rounds) - 1 - rounds.index(least) >= self._patience
 
     def values(self) -> dict[str, float]:
-        """What a display shows of the latest look: finite numbers by name."""
+        """Returns what a display shows of the latest look: finite numbers by name."""
         latest, rounds = self.looks[-1], self.rounds()
         found = {"search": latest.search, "difference": latest.difference}
         if rounds and math.isfinite(rounds[-1]):
@@ -163,7 +163,7 @@ class MetaValidator:
 
 
 def rounds(seen: Sequence[Look], tasks: int) -> list[float]:
-    """Mean difference over the latest look of every task, after each look from the first full round on.
+    """Returns the mean difference over the latest look of every task, after each look from the first full round on.
 
     Looks at different tasks do not compare: rounds do.
     """
@@ -171,7 +171,7 @@ def rounds(seen: Sequence[Look], tasks: int) -> list[float]:
 
 
 def in_words(seen: Sequence[Look], tasks: int) -> str:
-    """The looks of a run in one line."""
+    """Puts the looks of a run into one line."""
     text = f"{len(seen)} looks at other tasks, {tasks} in turn"
     means = rounds(seen, tasks)
     if not means:
@@ -183,7 +183,7 @@ def in_words(seen: Sequence[Look], tasks: int) -> str:
 
 
 def looks(journal: Journal) -> list[Look]:
-    """The looks that a run has made so far."""
+    """Reads the looks that a run has made so far."""
     found: list[Look] = []
     while (text := journal.meta(_name(len(found)))) is not None:
         found.append(Look(*json.loads(text)))

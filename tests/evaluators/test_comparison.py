@@ -20,7 +20,7 @@ from isozyme.evaluators.datasets import load
 from isozyme.evaluators.datasets.text import IsozymeWordnetGlosses
 from isozyme.evaluators.optimizer.networks import MultiLayerPerceptron
 from isozyme.evaluators.optimizer.training import Network
-from isozyme.search.validation.pairing import Interval
+from isozyme.search.validation.paired_test import Interval
 from isozyme.spaces.lion import NAMED, OptimizerPrograms, to_optax
 
 _GRID = Grid((0.1, 1.0, 10.0), (1.0, 2.0), (0.0, 0.5), kept=2, seeds=2)

@@ -54,8 +54,8 @@ def experiment():
         objectives=[Minimize("loss", 1.0), Minimize("live_length", 30.0)],
         budget=Budget(20),
         finalists=3,
-        funnel=Funnel([Rung("B", proxy(60), draws=6, keep=1), Rung("C", proxy(80, "compiled"), draws=3)]),
-        simplification=Simplification(draws=4, margin=0.02),
+        funnel=Funnel([Rung("B", proxy(60), evaluations=6, keep=1), Rung("C", proxy(80, "compiled"), evaluations=3)]),
+        simplification=Simplification(evaluations=4, margin=0.02),
     )
 '''
 ASSESSMENTS = "SELECT key, split, candidate, status, metrics, seconds FROM assessments ORDER BY key"
@@ -83,7 +83,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Closed:
 def test_the_winner_has_beaten_the_tuned_baseline(closed: Closed) -> None:
     """Card and summary hold the figures of all rungs; the winner is the best of the last one."""
     first, second = closed.card["funnel"]
-    assert (first["rung"], first["draws"], second["rung"], second["draws"]) == ("B", 6, "C", 3)
+    assert (first["rung"], first["evaluations"], second["rung"], second["evaluations"]) == ("B", 6, "C", 3)
     assert first["baseline"] == "adamw, rate 0.003, decay 0.01"
     assert "lr * 0.003" in first["source"]
     passed = [verdict["trial"] for verdict in first["verdicts"] if verdict["passed"]]
@@ -152,7 +152,11 @@ def test_a_run_can_be_closed_otherwise(closed: Closed, tmp_path: Path) -> None:
     """Funnel and simplification are no part of what a run is: another one is for the end alone."""
     folder = Path(shutil.copytree(closed.folder, tmp_path / "run"))
     command = (f"--config={closed.config}", "--workers=0", f"--workdir={folder}")
-    changes = ("--config.funnel.rungs[0].draws=2", "--config.funnel.confidence=0.9999", "--config.simplification=None")
+    changes = (
+        "--config.funnel.rungs[0].evaluations=2",
+        "--config.funnel.confidence=0.9999",
+        "--config.simplification=None",
+    )
     ended = run(*command, *changes)
     assert (ended.code, ended.err) == (0, "")
     assert "nothing beat the tuned baseline; the winner is the best of them on the selection split" in ended.out

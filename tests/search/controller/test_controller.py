@@ -28,7 +28,7 @@ from isozyme.search.executors.protocol import SetupFailed
 from isozyme.search.hurdles import RunningHurdle
 from isozyme.search.protocol import Exhausted
 from isozyme.search.rules import Rules
-from isozyme.search.validation.assessment import Assessor
+from isozyme.search.validation.held_out_assessment import HeldOutAssessor
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.tests.toys import (
     LAG,
@@ -79,7 +79,7 @@ class Search:
         return self.controller.run(trials)
 
     def assess(self, candidates, split):
-        return Assessor(self.rules, self.journal, self.executor).assess(candidates, split)
+        return HeldOutAssessor(self.rules, self.journal, self.executor).assess(candidates, split)
 
     @property
     def trials(self):

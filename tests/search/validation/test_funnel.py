@@ -19,9 +19,9 @@ from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
 from isozyme.search.journal.journal import Journal
 from isozyme.search.rules import Rules
-from isozyme.search.validation.assessment import Assessor
-from isozyme.search.validation.funnel import FRESH, Funnel, Rung, best
-from isozyme.search.validation.pairing import Interval, costs, interval, relative
+from isozyme.search.validation.funnel import FRESH, Funnel, Rung, best_trial
+from isozyme.search.validation.held_out_assessment import HeldOutAssessor
+from isozyme.search.validation.paired_test import Interval, paired_costs, relative_differences, t_interval
 from isozyme.spaces.lion import NAMED, OptimizerPrograms
 from isozyme.tests.toys import Bits, BitStrings
 
@@ -48,7 +48,11 @@ BETTER, EQUAL, WORSE, TWIN = bits(5, 4), bits(2, 3), bits(1, 2), (*(1,) * 5, 0, 
 
 @pg.members(
     [
-        ("noise", pg.typing.Float(0.03), "Of each evaluation; what a draw's seeds do to all candidates is larger."),
+        (
+            "noise",
+            pg.typing.Float(0.03),
+            "Of each evaluation; what an evaluation's seeds do to all candidates is larger.",
+        ),
         ("fails", pg.typing.List(pg.typing.Any(), default=[]), "Numbers of ones with which nothing can be trained."),  # pyright: ignore[reportCallIssue]
         ("metric", pg.typing.Str("loss"), "Its name."),
     ]
@@ -118,7 +122,7 @@ def run(
     folder.mkdir(exist_ok=True)
     journal = Journal.open(folder)
     try:
-        assessor = Assessor(Rules(space, [LOSS], seed=seed), journal, Limited(Noisy(), seed, 0))
+        assessor = HeldOutAssessor(Rules(space, [LOSS], seed=seed), journal, Limited(Noisy(), seed, 0))
         return funnel.run(found, assessor, lambda evaluator: Limited(evaluator, seed, looks), LOSS)
     finally:
         journal.close()
@@ -135,7 +139,7 @@ def test_what_is_better_moves_on_and_what_is_equal_hardly_does(tmp_path):
     wrong = Counter()
     for seed in range(200):
         for confidence in (0.95, 0.5):  # The second time all is in the journal.
-            funnel = Funnel([Rung(f"B{seed}", Noisy(), draws=4)], confidence)
+            funnel = Funnel([Rung(f"B{seed}", Noisy(), evaluations=4)], confidence)
             (found,) = run(tmp_path, funnel, trials(EQUAL, BETTER), seed)
             passed = {verdict.trial for verdict in found.verdicts if verdict.passed}
             assert (1 in passed, found.baseline) == (True, "tuned")
@@ -148,24 +152,24 @@ def test_rungs_one_after_the_other(tmp_path):
     """Those that passed go on, with seeds of each rung's own; twins go once; the best of the last rung wins."""
     found = trials(WORSE, BETTER, bits(4, 4), TWIN)
     assert numeric_key(SPACE, TWIN) == numeric_key(SPACE, BETTER)
-    funnel = Funnel([Rung("B", Noisy(), draws=4), Rung("C", Noisy(0.02), draws=3)])
+    funnel = Funnel([Rung("B", Noisy(), evaluations=4), Rung("C", Noisy(0.02), evaluations=3)])
     first, second = run(tmp_path, funnel, found)
     assert [(v.trial, v.passed) for v in first.verdicts] == [(1, True), (2, True), (0, False)]
     assert {v.trial for v in second.verdicts} == {1, 2}
-    assert best([first, second]) == 1
-    assert (first.rung, first.draws, first.source) == ("B", 4, SPACE.to_source(bits(3, 2)))
+    assert best_trial([first, second]) == 1
+    assert (first.rung, first.evaluations, first.source) == ("B", 4, SPACE.to_source(bits(3, 2)))
     means = [v.difference.mean for v in first.verdicts]
     assert means == pytest.approx([0.55 / 0.75 - 1, 0.6 / 0.75 - 1, 0.85 / 0.75 - 1], abs=0.1)
     assert all(v.difference.low < v.difference.mean < v.difference.high for v in first.verdicts)
 
-    draws = {(name, split): set() for name in "BC" for split in ("search", "selection")}
-    for name, _, _, split, draw in asked(funnel):
-        draws[name, split].add(draw)
-    assert draws["B", "search"] == draws["C", "search"] == {0}  # Where the baselines are tuned.
-    assert (len(draws["B", "selection"]), len(draws["C", "selection"])) == (4, 3)
-    assert not draws["B", "selection"] & draws["C", "selection"]
-    assert min(draws["B", "selection"]) > 0
-    assert max(draws["C", "selection"]) < FRESH
+    evaluations = {(name, split): set() for name in "BC" for split in ("search", "selection")}
+    for name, _, _, split, evaluation in asked(funnel):
+        evaluations[name, split].add(evaluation)
+    assert evaluations["B", "search"] == evaluations["C", "search"] == {0}  # Where the baselines are tuned.
+    assert (len(evaluations["B", "selection"]), len(evaluations["C", "selection"])) == (4, 3)
+    assert not evaluations["B", "selection"] & evaluations["C", "selection"]
+    assert min(evaluations["B", "selection"]) > 0
+    assert max(evaluations["C", "selection"]) < FRESH
     assert max(Counter(asked(funnel)).values()) == 1
 
 
@@ -182,7 +186,7 @@ def test_nothing_beats_the_baseline(tmp_path):
     """The funnel ends there, and has no winner. The baseline's own twin does not beat it."""
     funnel = Funnel([Rung("B", Noisy()), Rung("C", Noisy())])
     (first,) = run(tmp_path, funnel, trials(WORSE, bits(3, 2)))
-    assert best([first]) is None
+    assert best_trial([first]) is None
     assert first.verdicts[0] == (1, "", (0.0, 0.0, 0.0), False)
     assert funnel.rungs[1].evaluator.evaluated == []
 
@@ -200,7 +204,7 @@ def test_candidates_are_tuned_like_the_baselines(tmp_path):
     funnel = Funnel([Rung("B", Noisy(fails=[3, 6, 8]))])
     (found,) = run(tmp_path, funnel, trials(WORSE, bits(2, 3)), space=Tunable())
     assert [(v.trial, v.tuning, v.passed) for v in found.verdicts] == [(0, "first 5", True), (1, "first 0", False)]
-    selected = {(candidate, draw) for _, _, candidate, split, draw in asked(funnel) if split == "selection"}
+    selected = {(candidate, evaluation) for _, _, candidate, split, evaluation in asked(funnel) if split == "selection"}
     assert {candidate for candidate, _ in selected} == {bits(3, 2), bits(5, 2), bits(0, 3)}
     searched = Counter(candidate for _, _, candidate, split, _ in asked(funnel) if split == "search")
     assert set(searched.values()) == {1}
@@ -208,7 +212,7 @@ def test_candidates_are_tuned_like_the_baselines(tmp_path):
 
 
 def test_a_candidate_that_fails_does_not_pass(tmp_path):
-    """Even once in all draws; a rung on which no baseline is scored ends in a line that says why."""
+    """Even once in all evaluations; a rung on which no baseline is scored ends in a line that says why."""
     (found,) = run(tmp_path / "a", Funnel([Rung("B", Noisy(fails=[9]))]), trials(BETTER, bits(4, 4)))
     assert [(v.trial, v.passed) for v in found.verdicts] == [(1, True), (0, False)]
     assert found.verdicts[1].difference == (np.inf, np.inf, np.inf)
@@ -249,11 +253,11 @@ def test_a_killed_funnel_goes_on(tmp_path, monkeypatch):
 
 
 def test_further_draws_of_an_assessment(tmp_path):
-    """Draws are journalled apart, in the order that is asked for; columns are paired, failures infinite."""
+    """Evaluations are journalled apart, in the order that is asked for; columns are paired, failures infinite."""
     journal, evaluator = Journal.open(tmp_path), Noisy(0.0, fails=[9])
     rules = Rules(SPACE, [LOSS])
-    assessor = Assessor(rules, journal, InProcessExecutor(evaluator, rules))
-    table = costs(assessor, [BETTER, WORSE, EQUAL], [7, 0], "selection", LOSS)
+    assessor = HeldOutAssessor(rules, journal, InProcessExecutor(evaluator, rules))
+    table = paired_costs(assessor, [BETTER, WORSE, EQUAL], [7, 0], "selection", LOSS)
     assert np.isinf(table[0]).all()
     assert table[1] / table[2] == pytest.approx(0.85 / 0.75)
     assert table[1, 0] != table[1, 1]
@@ -275,22 +279,28 @@ def test_seeds_of_evaluations_never_meet():
 
 def test_relative_differences():
     """cost / baseline - 1, below 0 where it is better also where a metric is maximized; failures count as the worst."""
-    assert relative(np.array([[1.0, 3.0]]), np.array([2.0, 2.0])).tolist() == [[-0.5, 0.5]]
+    assert relative_differences(np.array([[1.0, 3.0]]), np.array([2.0, 2.0])).tolist() == [[-0.5, 0.5]]
     accuracy = Maximize("accuracy", 0.0).cost
     better, worse = accuracy({"accuracy": 0.9}), accuracy({"accuracy": 0.6})
-    assert relative(np.array([better, worse]), np.array([worse, better])) == pytest.approx([-0.5, 1 / 3])
+    assert relative_differences(np.array([better, worse]), np.array([worse, better])) == pytest.approx([-0.5, 1 / 3])
     values = np.array([1.0, np.inf, np.inf, 0.0, 1.0])
-    assert relative(values, np.array([np.inf, 1.0, np.inf, 0.0, 0.0])).tolist() == [-1, np.inf, np.inf, 0, 1]
+    assert relative_differences(values, np.array([np.inf, 1.0, np.inf, 0.0, 0.0])).tolist() == [
+        -1,
+        np.inf,
+        np.inf,
+        0,
+        1,
+    ]
 
 
 def test_intervals():
-    """Those of scipy's own t test; without spread a point; infinite as soon as a draw failed."""
+    """Those of scipy's own t test; without spread a point; infinite as soon as an evaluation failed."""
     differences = np.random.default_rng(0).normal(-0.1, 0.2, size=7)
-    found = interval(differences, 0.9)
+    found = t_interval(differences, 0.9)
     reference = stats.ttest_1samp(differences, 0.0).confidence_interval(0.9)
     assert found == pytest.approx((differences.mean(), reference.low, reference.high))
-    assert interval(np.full(3, -0.25), 0.95) == Interval(-0.25, -0.25, -0.25)
-    assert interval(np.array([-1.0, np.inf]), 0.95).high == np.inf
+    assert t_interval(np.full(3, -0.25), 0.95) == Interval(-0.25, -0.25, -0.25)
+    assert t_interval(np.array([-1.0, np.inf]), 0.95).high == np.inf
 
 
 def test_baselines_of_optimizer_programs():

@@ -67,7 +67,7 @@ class Search:
 
 
 def test_tasks_take_turns_with_seeds_of_each_round(tmp_path: Path) -> None:
-    """Each look evaluates the incumbent and the space's first reference on one task, with a draw of that round."""
+    """Each look evaluates the incumbent and the space's first reference on one task, with seeds of that round."""
     search = Search(tmp_path / "run").run(60)
     assert [look.trials for look in search.validator.looks] == [10, 20, 30, 40, 50, 60]
     for other in search.others:

@@ -44,14 +44,14 @@ class Costs:
         self.worth, self.noise, self.seed = worth, noise, seed
         self.asked: list[tuple[tuple[str, ...], int]] = []
 
-    def __call__(self, candidates: Sequence, draws: Sequence[int]) -> np.ndarray:
-        self.asked += [(candidate, draw) for candidate in candidates for draw in draws]
-        return np.array([[self.cost(candidate, draw) for draw in draws] for candidate in candidates])
+    def __call__(self, candidates: Sequence, evaluations: Sequence[int]) -> np.ndarray:
+        self.asked += [(candidate, evaluation) for candidate in candidates for evaluation in evaluations]
+        return np.array([[self.cost(candidate, evaluation) for evaluation in evaluations] for candidate in candidates])
 
-    def cost(self, candidate: tuple[str, ...], draw: int) -> float:
+    def cost(self, candidate: tuple[str, ...], evaluation: int) -> float:
         missing = [worth for part, worth in self.worth.items() if part not in candidate]
-        shared = np.random.default_rng([self.seed, draw]).normal()
-        own = np.random.default_rng([self.seed, draw, *"/".join(candidate).encode()]).normal()
+        shared = np.random.default_rng([self.seed, evaluation]).normal()
+        own = np.random.default_rng([self.seed, evaluation, *"/".join(candidate).encode()]).normal()
         return float((1.0 + sum(missing) + self.noise * own) * np.exp(shared))
 
 
@@ -69,7 +69,7 @@ def test_known_answer():
     assert steps[1].description == "_dead is dead"
     key = hashing.static_key(Parts(), ("bad", "good", "useless")).hex()[:12]
     assert steps[1].evidence == f"key {key} as before"
-    assert all("%" in step.evidence and "draws" in step.evidence for step in steps[2:])
+    assert all("%" in step.evidence and "evaluations" in step.evidence for step in steps[2:])
     assert {s.accepted for s in steps if s.description == "without good"} == {False}
 
 
@@ -84,11 +84,11 @@ def test_what_a_step_gains_is_not_spent():
     """A part that is worth 5 % stays, though without the bad one, which costs 10 %, all is still better than found."""
     steps, final = run(("bad", "good"), Costs({"good": 0.05, "bad": -0.1}))
     assert final == ("good",)
-    assert steps[-1].description == "confirmed on fresh draws"
+    assert steps[-1].description == "confirmed on fresh evaluations"
 
 
 def test_hopeless_reductions_end_early():
-    """Issue 6: draws are spent wisely; nothing is asked twice."""
+    """Issue 6: evaluations are spent wisely; nothing is asked twice."""
     costs = Costs({"good": 0.5, "useless": 0.0}, noise=0.001)
     run(("good", "useless"), costs)
     assert len([c for c, _ in costs.asked if c == ("useless",)]) == 3
@@ -96,17 +96,19 @@ def test_hopeless_reductions_end_early():
 
 
 def test_confirmed_on_fresh_draws():
-    """What only looks harmless on the draws that chose it is taken back."""
+    """What only looks harmless on the evaluations that chose it is taken back."""
 
     class Lucky(Costs):
-        def cost(self, candidate, draw):
-            return super().cost(candidate, draw) + (0.1 if draw >= 12 and "second" not in candidate else 0.0)
+        def cost(self, candidate, evaluation):
+            return super().cost(candidate, evaluation) + (
+                0.1 if evaluation >= 12 and "second" not in candidate else 0.0
+            )
 
     steps, final = run(("first", "second"), Lucky({"first": 0.0, "second": 0.0}))
     assert final == ("second",)
     assert [(s.description, s.accepted) for s in steps[-2:]] == [
         ("not confirmed", False),
-        ("confirmed on fresh draws", True),
+        ("confirmed on fresh evaluations", True),
     ]
     steps, final = run(("_dead", "second"), Lucky({"second": 0.0}))
     assert final == ("second",)
@@ -157,12 +159,12 @@ def test_real_training():
     evaluator = OptimizerEvaluator([task], repeats=1)
     evaluator.setup(space, 0)
 
-    def costs(candidates, draws):
-        outcomes = [evaluator.evaluate([Job(c, stage=1, evaluation=d) for d in draws]) for c in candidates]
+    def costs(candidates, evaluations):
+        outcomes = [evaluator.evaluate([Job(c, stage=1, evaluation=d) for d in evaluations]) for c in candidates]
         return np.array([[o.metrics["loss"] if o.status == Status.OK else np.inf for o in row] for row in outcomes])
 
     raw = space.from_source(SOURCE)
-    steps = simplify(space, raw, costs, Simplification(draws=6, margin=0.02))
+    steps = simplify(space, raw, costs, Simplification(evaluations=6, margin=0.02))
     final = result(steps)
     assert space.form(raw)["live_length"] == 10
     assert space.form(final)["live_length"] <= 5

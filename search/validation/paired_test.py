@@ -1,4 +1,4 @@
-"""Paired comparisons: candidates evaluated with the same seeds, and an interval of what one has over the other."""
+"""Compares candidates in pairs: evaluates them with the same seeds, and bounds the mean of their differences."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from isozyme.evaluators.protocol import Status
 from isozyme.search.objectives import Objective
-from isozyme.search.validation.assessment import Assessor
+from isozyme.search.validation.held_out_assessment import HeldOutAssessor
 
 
 class Interval(NamedTuple):
@@ -19,36 +19,36 @@ class Interval(NamedTuple):
     high: float
 
 
-def costs(
-    assessor: Assessor, candidates: Sequence[Any], draws: Sequence[int], split: str, objective: Objective
+def paired_costs(
+    assessor: HeldOutAssessor, candidates: Sequence[Any], evaluations: Sequence[int], split: str, objective: Objective
 ) -> np.ndarray:
-    """Costs in one objective, float64 [candidates, draws]; infinite where an evaluation failed.
+    """Returns costs in one objective, float64 [candidates, evaluations]; infinite where an evaluation failed.
 
-    The columns are paired: in one draw all candidates meet the same seeds.
+    The columns are paired: evaluations of one number meet the same seeds.
 
     Args:
       assessor: evaluates what is not in its journal yet.
       candidates: valid ones.
-      draws: numbers of independent evaluations.
-      split: what to score on.
+      evaluations: numbers of independent evaluations.
+      split: the data split to score on.
       objective: which metric, in which direction.
     """
-    outcomes = assessor.assess_draws(candidates, split, draws)
+    outcomes = assessor.assess_repeatedly(candidates, split, evaluations)
     # Metrics of form are there for failures too.
     found = [[objective.cost(o.metrics) if o.status is Status.OK else math.inf for o in row] for row in outcomes]
-    return np.array(found, np.float64).reshape(len(candidates), len(draws))
+    return np.array(found, np.float64).reshape(len(candidates), len(evaluations))
 
 
-def relative(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """What costs have over a baseline's, as a share of those; below 0 where they are better.
+def relative_differences(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Returns the differences of costs to a baseline's, as shares of the baseline's; below 0 is better.
 
-    For positive costs `values / baseline - 1`. A failure of a candidate is infinitely worse, also where the baseline
-    failed; where the baseline alone failed the whole of its cost is saved, -1. Of a baseline of 0 no share can be told:
-    what is better or worse is so by 1.
+    This is `values / baseline - 1` for positive costs. A candidate that failed is infinitely worse, even if the
+    baseline failed too. If the baseline alone failed, the difference is -1. If the baseline costs 0, no share exists,
+    and the difference is -1, 0 or 1: its sign.
 
     Args:
-      values: costs, [..., draws].
-      baseline: costs, [draws].
+      values: costs, [..., evaluations].
+      baseline: costs, [evaluations].
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         differences = (values - baseline) / np.abs(baseline)  # A negative cost is one that is maximized.
@@ -58,11 +58,11 @@ def relative(values: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(values), np.inf, differences)
 
 
-def interval(differences: np.ndarray, confidence: float) -> Interval:
-    """The two-sided t interval of the mean of paired differences.
+def t_interval(differences: np.ndarray, confidence: float) -> Interval:
+    """Returns the two-sided t interval of the mean of paired differences.
 
     Args:
-      differences: [draws], at least two.
+      differences: [evaluations], at least two.
       confidence: of the interval, between 0 and 1.
     """
     if not np.isfinite(differences).all():
