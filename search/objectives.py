@@ -15,16 +15,6 @@ _MEMBERS: list[Any] = [
 Cost = Callable[[Mapping[str, float]], float]
 
 
-def _cost(metric: str, sign: float) -> Cost:
-    """A function of its own: reading a field of a symbolic object takes as long as all the rest of it."""
-
-    def cost(metrics: Mapping[str, float]) -> float:
-        value = metrics.get(metric)
-        return math.inf if value is None else sign * value
-
-    return cost
-
-
 @pg.members(_MEMBERS, serialization_key="isozyme.Objective")
 class Objective(pg.Object):
     """One axis of the Pareto front."""
@@ -32,14 +22,19 @@ class Objective(pg.Object):
     sign = 1.0
     direction = "minimize"
 
-    def _on_bound(self) -> None:
-        super()._on_bound()
-        self._cost = _cost(self.metric, self.sign)
-
     @property
     def cost(self) -> Cost:
-        """Makes of metrics this one, turned so that less is better; infinite where it is missing."""
-        return self._cost
+        """A function of metrics: the objective's, turned so that less is better, infinite where it is missing.
+
+        Where trials pass, ask for it once: reading fields of symbolic objects takes longer than calling it.
+        """
+        metric, sign = self.metric, self.sign
+
+        def cost(metrics: Mapping[str, float]) -> float:
+            value = metrics.get(metric)
+            return math.inf if value is None else sign * value
+
+        return cost
 
     @property
     def reference_cost(self) -> float:
@@ -104,20 +99,21 @@ class Constraint(pg.Object):
 
     sign = 1.0
 
-    def _on_bound(self) -> None:
-        super()._on_bound()
-        self._name: str = self.metric
-        self._limit: float = self.limit
-
-    def violation(self, metrics: Mapping[str, float]) -> float:
-        """How far the metric is beyond the limit: 0 if it is not, infinite where it is missing.
+    @property
+    def violation(self) -> Cost:
+        """A function of metrics: how far the metric is beyond the limit, 0 if it is not, infinite where it is missing.
 
         In units of the limit's size, or of 1 if the limit is 0, so that violations of several metrics can be added.
+        Where trials pass, ask for it once, as for `Objective.cost`.
         """
-        value = metrics.get(self._name)
-        if value is None:
-            return math.inf
-        return max(self.sign * (value - self._limit), 0.0) / (abs(self._limit) or 1.0)
+        metric, limit, sign = self.metric, self.limit, self.sign
+        unit = abs(limit) or 1.0
+
+        def violation(metrics: Mapping[str, float]) -> float:
+            value = metrics.get(metric)
+            return math.inf if value is None else max(sign * (value - limit), 0.0) / unit
+
+        return violation
 
 
 @pg.members([], serialization_key="isozyme.AtMost")

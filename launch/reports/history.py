@@ -47,7 +47,7 @@ def parts(trials: Iterable[Any], objective: Objective, count: int) -> list[Part]
       objective: the first one.
       count: how many trials there are.
     """
-    found, best = list[Part](), None
+    found, best, cost = list[Part](), None, objective.cost
     length = max(1, -(-count // _PARTS))
     some: list[Any] = []
     for trial in trials:
@@ -55,7 +55,7 @@ def parts(trials: Iterable[Any], objective: Objective, count: int) -> list[Part]
             found.append(_part(some, best and best.metrics[objective.metric]))
             some = []
         some.append(trial)
-        if trial.status == "ok" and (best is None or objective.cost(trial.metrics) < objective.cost(best.metrics)):
+        if trial.status == "ok" and (best is None or cost(trial.metrics) < cost(best.metrics)):
             best = trial
     return [*found, _part(some, best and best.metrics[objective.metric])] if some else found
 

@@ -8,7 +8,7 @@ import pyglove as pg
 
 from isozyme.search.algorithms.population import Member, member
 from isozyme.search.algorithms.variation import Mutation
-from isozyme.search.objectives import Objective
+from isozyme.search.objectives import Cost, Objective
 from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
 
@@ -22,8 +22,7 @@ class HillClimbing(pg.Object):
 
     def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningHillClimbing":
         """Returns a run that knows no best."""
-        del stages
-        return RunningHillClimbing(space, objectives[0])
+        return RunningHillClimbing(space, objectives[0].cost)
 
 
 class RunningHillClimbing:
@@ -31,23 +30,22 @@ class RunningHillClimbing:
 
     Args:
       space: what is searched.
-      objective: what for.
+      cost: of metrics; the less, the better.
     """
 
-    def __init__(self, space: Space, objective: Objective) -> None:
-        self._space, self._objective, self._vary = space, objective, Mutation().start(space)
+    def __init__(self, space: Space, cost: Cost) -> None:
+        self._space, self._cost, self._vary = space, cost, Mutation().start(space)
         self._best: Member | None = None
 
     def propose(self, number: int, rng: np.random.Generator) -> Proposal:
         """Returns a neighbour of the best; a starting point as long as no trial has finished."""
-        del number
         if self._best is None:
             return Proposal(self._space.initial(rng), operator="initial")
         return self._vary([self._best], rng)
 
     def feedback(self, trial: Trial) -> None:
         """Moves to a trial that is no worse. While all fail, that is every one: a random walk out of the failures."""
-        found = member(trial, self._objective)
+        found = member(trial, self._cost)
         if self._best is None or found.cost <= self._best.cost:
             self._best = found
 
@@ -58,4 +56,4 @@ class RunningHillClimbing:
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
         """Moves to the best."""
         if snapshot["best"] is not None:
-            self._best = member(trial(snapshot["best"]), self._objective)
+            self._best = member(trial(snapshot["best"]), self._cost)

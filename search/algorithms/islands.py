@@ -10,7 +10,7 @@ import pyglove as pg
 
 from isozyme.search.algorithms.nested import inward, outward
 from isozyme.search.algorithms.population import NOBODY, member
-from isozyme.search.objectives import Objective
+from isozyme.search.objectives import Cost, Objective
 from isozyme.search.protocol import Proposal, RunningAlgorithm, Trial
 from isozyme.spaces.protocol import Space
 
@@ -39,7 +39,7 @@ class Islands(pg.Object):
     def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningIslands":
         """Returns a run that starts the algorithm once an island."""
         runs = [self.algorithm.start(space, objectives, stages) for _ in range(self.islands)]
-        return RunningIslands(runs, objectives[0], self.interval)
+        return RunningIslands(runs, objectives[0].cost, self.interval)
 
 
 class RunningIslands:
@@ -47,12 +47,12 @@ class RunningIslands:
 
     Args:
       islands: the run of the algorithm on each of them.
-      objective: by which an island's best is told.
+      cost: of metrics, by which an island's best is told.
       interval: an island's trials from one immigrant to the next.
     """
 
-    def __init__(self, islands: Sequence[RunningAlgorithm], objective: Objective, interval: int) -> None:
-        self._islands, self._objective, self._interval = islands, objective, interval
+    def __init__(self, islands: Sequence[RunningAlgorithm], cost: Cost, interval: int) -> None:
+        self._islands, self._cost, self._interval = islands, cost, interval
         self._count = len(islands)
         self._best = [NOBODY] * self._count
 
@@ -69,7 +69,7 @@ class RunningIslands:
         own, island = divmod(trial.number, self._count)
         if own % self._interval == 0:
             self._best[island] = NOBODY
-        self._best[island] = min(self._best[island], member(trial, self._objective), key=lambda one: one.cost)
+        self._best[island] = min(self._best[island], member(trial, self._cost), key=lambda one: one.cost)
         self._islands[island].feedback(self._inward(trial, island))
 
     def _inward(self, trial: Trial, island: int) -> Trial:
@@ -86,7 +86,7 @@ class RunningIslands:
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
         """Restores every island."""
         for island, (best, inner) in enumerate(zip(snapshot["best"], snapshot["algorithms"], strict=True)):
-            self._best[island] = NOBODY if best is None else member(trial(best), self._objective)
+            self._best[island] = NOBODY if best is None else member(trial(best), self._cost)
             self._islands[island].restore(inner, self._lookup(island, trial))
 
     def _lookup(self, island: int, trial: Callable[[int], Trial]) -> Callable[[int], Trial]:

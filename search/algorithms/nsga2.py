@@ -70,7 +70,6 @@ class NSGA2(pg.Object):
 
     def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningNSGA2":
         """Returns a run with an empty population."""
-        del stages
         vary = self.variation.start(space)
         return RunningNSGA2(space, objectives, self.constraints, vary, self.population_size)
 
@@ -94,7 +93,9 @@ class RunningNSGA2:
         variation: RunningVariation,
         size: int,
     ) -> None:
-        self._space, self._objectives, self._constraints = space, tuple(objectives), tuple(constraints)
+        self._space = space
+        self._costs = [objective.cost for objective in objectives]
+        self._violations = [constraint.violation for constraint in constraints]
         self._vary, self._size = variation, size
         self._population: list[Point] = []
         self._arrived: list[Point] = []
@@ -113,10 +114,10 @@ class RunningNSGA2:
             self._select()
 
     def _point(self, trial: Trial) -> Point:
-        costs = tuple(objective.cost(trial.metrics) for objective in self._objectives)
+        costs = tuple(cost(trial.metrics) for cost in self._costs)
         violation = math.inf
         if trial.status is Status.OK and math.inf not in costs:
-            violation = sum(constraint.violation(trial.metrics) for constraint in self._constraints)
+            violation = sum(beyond(trial.metrics) for beyond in self._violations)
         return Point(trial.number, trial.candidate, costs, violation)
 
     def _select(self) -> None:

@@ -129,7 +129,6 @@ class LearnedPolicy:
 
     def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningLearnedPolicy":
         """Returns a run, which has no state."""
-        del objectives, stages
         from isozyme.search.policy.policy import policy_over
 
         return RunningLearnedPolicy(policy_over(space), self.logits, self.limit)

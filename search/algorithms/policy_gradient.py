@@ -10,7 +10,7 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search.objectives import Objective
+from isozyme.search.objectives import Cost, Objective
 from isozyme.search.policy.feasible_share import FeasibleShare
 from isozyme.search.policy.mapo import MAPO, Exploration, Memory, Row
 from isozyme.search.policy.rewards import CostAware
@@ -67,12 +67,11 @@ class PolicyGradient(pg.Object):
           ValueError: the space has no choice points, or some that are no independent choices; or there are both a limit
             and a memory.
         """
-        del stages
         if self.limit and self.memory:
             raise ValueError(
                 "a limit and a memory do not go together: the memory's share of what is feasible is unknown"
             )
-        return RunningPolicyGradient(self, space, objectives[0])
+        return RunningPolicyGradient(self, space, objectives[0].cost)
 
 
 class RunningPolicyGradient:
@@ -81,14 +80,14 @@ class RunningPolicyGradient:
     Args:
       settings: of the run.
       space: what is searched.
-      objective: what for, unless the settings have a reward.
+      cost: of metrics; a reward is its opposite, or what the settings make of that.
     """
 
-    def __init__(self, settings: PolicyGradient, space: Space, objective: Objective) -> None:
+    def __init__(self, settings: PolicyGradient, space: Space, cost: Cost) -> None:
         from isozyme.search.policy.policy import policy_over
         from isozyme.search.policy.trial_learner import TrialSettings, exact_learner, learner  # Imports jax.
 
-        self._space, self._objective = space, objective
+        self._space, self._cost = space, cost
         self._reward, self._limit, self._mapo = settings.reward, settings.limit, settings.memory
         compiled = TrialSettings(settings.learning_rate, settings.warm_up, settings.momentum, settings.entropy)
         points = policy_over(space).points
@@ -158,7 +157,7 @@ class RunningPolicyGradient:
         return reward
 
     def _score(self, trial: Trial) -> float | None:
-        quality = -self._objective.cost(trial.metrics)
+        quality = -self._cost(trial.metrics)
         return quality if self._reward is None else self._reward(quality, trial.metrics)
 
     def _learn(self, row: np.ndarray, reward: float, log_p: float, seed: int) -> None:

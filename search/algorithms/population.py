@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search.objectives import Objective
+from isozyme.search.objectives import Cost
 from isozyme.search.protocol import Trial
 
 T = TypeVar("T")
@@ -32,10 +32,10 @@ NOBODY = Member(math.inf, -1, None)
 """Whom every trial with a score beats."""
 
 
-def member(trial: Trial, objective: Objective) -> Member:
-    """Returns a trial in one objective. What got no full score (a failure, a smaller budget) costs infinitely."""
-    cost = objective.cost(trial.metrics) if trial.status is Status.OK else math.inf
-    return Member(cost, trial.number, trial.candidate)
+def member(trial: Trial, cost: Cost) -> Member:
+    """Returns a trial with its cost. What got no full score (a failure, a smaller budget) costs infinitely."""
+    found = cost(trial.metrics) if trial.status is Status.OK else math.inf
+    return Member(found, trial.number, trial.candidate)
 
 
 _cost = attrgetter("cost")  # In C, since every trial compares a whole sample.

@@ -17,7 +17,6 @@ class RandomSearch(pg.Object):
 
     def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningRandomSearch":
         """Returns a run, which has no state."""
-        del objectives, stages
         return RunningRandomSearch(space)
 
 

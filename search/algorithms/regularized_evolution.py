@@ -9,7 +9,7 @@ import pyglove as pg
 
 from isozyme.search.algorithms.population import Member, member, tournament
 from isozyme.search.algorithms.variation import Mutation, RunningVariation
-from isozyme.search.objectives import Objective
+from isozyme.search.objectives import Cost, Objective
 from isozyme.search.protocol import Proposal, Trial
 from isozyme.spaces.protocol import Space
 
@@ -39,9 +39,8 @@ class RegularizedEvolution(pg.Object):
 
     def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningEvolution":
         """Returns a run with an empty population."""
-        del stages
         sizes = self.population_size, self.tournament_size
-        return RunningEvolution(space, objectives[0], self.variation.start(space), *sizes, self.replacement)
+        return RunningEvolution(space, objectives[0].cost, self.variation.start(space), *sizes, self.replacement)
 
 
 class RunningEvolution:
@@ -49,7 +48,7 @@ class RunningEvolution:
 
     Args:
       space: what is searched.
-      objective: what for.
+      cost: of metrics; the less, the better.
       variation: makes a child of its parents.
       population_size: P.
       tournament_size: S.
@@ -59,13 +58,13 @@ class RunningEvolution:
     def __init__(
         self,
         space: Space,
-        objective: Objective,
+        cost: Cost,
         variation: RunningVariation,
         population_size: int,
         tournament_size: int,
         replacement: bool,
     ) -> None:
-        self._space, self._objective, self._vary = space, objective, variation
+        self._space, self._cost, self._vary = space, cost, variation
         self._size, self._drawn, self._replacement = population_size, tournament_size, replacement
         self._population: deque[Member] = deque(maxlen=population_size)
 
@@ -79,7 +78,7 @@ class RunningEvolution:
 
     def feedback(self, trial: Trial) -> None:
         """Appends the trial; the oldest one leaves."""
-        self._population.append(member(trial, self._objective))
+        self._population.append(member(trial, self._cost))
 
     def snapshot(self) -> dict[str, Any]:
         """Returns the population, oldest first."""
@@ -87,4 +86,4 @@ class RunningEvolution:
 
     def restore(self, snapshot: Any, trial: Callable[[int], Trial]) -> None:
         """Fills the population again."""
-        self._population.extend(member(trial(number), self._objective) for number in snapshot["population"])
+        self._population.extend(member(trial(number), self._cost) for number in snapshot["population"])

@@ -9,7 +9,7 @@ import pyglove as pg
 
 from isozyme.search.algorithms.nested import inward, outward
 from isozyme.search.algorithms.population import NOBODY, Member, member
-from isozyme.search.objectives import Objective
+from isozyme.search.objectives import Cost, Objective
 from isozyme.search.protocol import Proposal, RunningAlgorithm, Trial
 from isozyme.spaces.protocol import Space
 
@@ -43,7 +43,7 @@ class Restarts(pg.Object):
             place: Any = _StartingAt(space, best.candidate) if best.cost < math.inf else space
             return self.algorithm.start(place, objectives, stages)
 
-        return RunningRestarts(begin, objectives[0], self.patience)
+        return RunningRestarts(begin, objectives[0].cost, self.patience)
 
 
 class RunningRestarts:
@@ -51,12 +51,12 @@ class RunningRestarts:
 
     Args:
       begin: starts the algorithm from the best so far.
-      objective: what is to improve.
+      cost: of metrics, which is to fall.
       patience: trials without improvement before a restart.
     """
 
-    def __init__(self, begin: Callable[[Member], RunningAlgorithm], objective: Objective, patience: int) -> None:
-        self._begin, self._objective, self._patience = begin, objective, patience
+    def __init__(self, begin: Callable[[Member], RunningAlgorithm], cost: Cost, patience: int) -> None:
+        self._begin, self._cost, self._patience = begin, cost, patience
         self._best, self._last = NOBODY, -1
         self._restart()
 
@@ -73,7 +73,7 @@ class RunningRestarts:
         """Passes it on, and restarts if that was one too many without improvement."""
         self._inner.feedback(inward(trial, self._inner_number))
         self._last = max(self._last, trial.number)
-        found = member(trial, self._objective)
+        found = member(trial, self._cost)
         self._waited += 1
         if found.cost < self._best.cost:
             self._best, self._waited = found, 0
@@ -95,7 +95,7 @@ class RunningRestarts:
         """Begins the same life again."""
 
         def known(number: int) -> Member:
-            return member(trial(number), self._objective) if number != NOBODY.number else NOBODY
+            return member(trial(number), self._cost) if number != NOBODY.number else NOBODY
 
         self._best, self._last = known(snapshot["start"]), snapshot["first"] - 1
         self._restart()
@@ -111,7 +111,6 @@ class _StartingAt:
 
     def initial(self, rng: np.random.Generator) -> Any:
         """Returns the starting point, for every member of the first population."""
-        del rng
         return self._start
 
     def __getattr__(self, name: str) -> Any:

@@ -49,11 +49,9 @@ class Points:
         return point ^ (1 << int(rng.integers(_BITS))), label
 
     def _relabel(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
-        del rng
         return candidate[0], 1 - candidate[1]
 
     def _double(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
-        del rng
         return (2 * candidate[0], candidate[1]) if 2 * candidate[0] < _POINTS else None
 
     def cross(self, first: Candidate, second: Candidate, rng: np.random.Generator) -> Candidate:
@@ -76,7 +74,6 @@ class Points:
 
     def probe(self, candidate: Candidate) -> None:
         """Returns None: the canonical form tells all candidates apart."""
-        del candidate
 
     def form(self, candidate: Candidate) -> Mapping[str, float]:
         """Counts the bits that are set."""

@@ -39,7 +39,6 @@ class PyGloveAlgorithm(pg.Object):
 
     def sym_jsonify(self, **kwargs: Any) -> Any:
         """Returns class and fields. PyGlove's own JSON would hold bytecode, which depends on the installation."""
-        del kwargs
         return {"_type": type(self).__type_name__, "generator": described(self.generator)}
 
     def start(self, space: Space, objectives: Sequence[Objective], stages: int = 1) -> "RunningPyGloveAlgorithm":
@@ -48,7 +47,6 @@ class PyGloveAlgorithm(pg.Object):
         Raises:
           ValueError: the space is no template space.
         """
-        del stages
         generator: Any = self.generator.clone(deep=True)
         return RunningPyGloveAlgorithm(generator, space, objectives)
 
@@ -69,7 +67,8 @@ class RunningPyGloveAlgorithm:
         self._space, self._spec = space, spec_for(space)
         self.generator: Any = generator  # PyGlove's annotations take rewards of one number only.
         self.generator.setup(self._spec)
-        self._objectives = tuple(objectives) if self.generator.multi_objective else tuple(objectives[:1])
+        used = objectives if self.generator.multi_objective else objectives[:1]
+        self._costs = [objective.cost for objective in used]
         self._made = 0  # Proposals of the generator, those included that earlier sessions made.
         self._proposed: dict[int, pg.DNA] = {}  # Here, and not fed back yet.
         self._worst: Rewards | None = None
@@ -82,7 +81,6 @@ class RunningPyGloveAlgorithm:
         Raises:
           Exhausted: it has no more.
         """
-        del rng
         self._recover()
         for earlier in range(self._made, number):
             # An earlier session proposed these, and they are fed back later than this one is proposed. The generator
@@ -112,7 +110,7 @@ class RunningPyGloveAlgorithm:
 
     def _rewarded(self, trial: Trial) -> list[tuple[Trial, Rewards]]:
         """Returns the trials that can be told of now, with their rewards."""
-        rewards = tuple(-objective.cost(trial.metrics) for objective in self._objectives)
+        rewards = tuple(-cost(trial.metrics) for cost in self._costs)
         if trial.status is Status.OK and all(map(math.isfinite, rewards)):
             self._worst = tuple(map(min, rewards, self._worst or rewards))
         elif self._worst is None:

@@ -86,7 +86,6 @@ class AlgorithmGenerator(pg.DNAGenerator):
             self._running.feedback(trial)
 
     def _replay(self, trial_id: int, dna: pg.DNA, reward: float | tuple[float, ...] | None) -> None:
-        del trial_id
         self._number = max(self._number, dna.metadata.get("trial", -1) + 1)
         if reward is not None:
             self._feedback(dna, reward)

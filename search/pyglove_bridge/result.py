@@ -69,7 +69,8 @@ class StudyResult(pg.tuning.Result):
     def best_trial(self) -> pg.tuning.Trial | None:
         """The trial with the best score in the first objective; None if none has a score."""
         scored = [trial for trial in self._trials if trial.status is Status.OK]
-        best = min(scored, key=lambda trial: self._objectives[0].cost(trial.metrics), default=None)
+        cost = self._objectives[0].cost
+        best = min(scored, key=lambda trial: cost(trial.metrics), default=None)
         return None if best is None else self._made(best)
 
     @property
