@@ -79,8 +79,8 @@ def write_winner(folder: Path, space: Space, closing: Closing, lineage: list[int
 
 def _write_all(folder: Path, files: Any) -> None:
     folder.mkdir(exist_ok=True)
-    for name, text in files.items():
-        write(folder / name, text)
+    for name, content in files.items():
+        write(folder / name, content)
 
 
 def _line(space: Space, step: Step) -> str:

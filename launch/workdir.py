@@ -109,8 +109,8 @@ def _commit() -> str | None:
     return found.stdout.strip()
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Writes a file whole or not at all."""
     scratch = path.with_name(f".{path.name}{_PARTIAL}")
-    scratch.write_text(text)
+    scratch.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(scratch, path)

@@ -187,16 +187,18 @@ def _lowers(space: Space) -> str | None:
 
 
 def _exports(space: Space) -> str | None:
-    """`export` gives texts by file name; Python files compile."""
+    """`export` gives texts and bytes by file name; Python files compile."""
     for candidate in sample(space)[:_RANDOM]:
         files = space.export(candidate)
         if not files or files != space.export(candidate):
             return f"gives no file, or another one the second time, for {shown(candidate)}"
-        for name, text in files.items():
-            if not name or set(name) & set("/\\\0") or name.startswith(".") or not isinstance(text, str):
-                return f"gives {name!r} with {type(text).__name__} in it; expected are plain file names and texts"
+        for name, content in files.items():
+            plain = name and not set(name) & set("/\\\0") and not name.startswith(".")
+            if not plain or not isinstance(content, str | bytes):
+                kind = type(content).__name__
+                return f"gives {name!r} with {kind} in it; expected are plain file names, and texts or bytes"
             if name.endswith(".py"):
-                compile(text, name, "exec", dont_inherit=True)
+                compile(content, name, "exec", dont_inherit=True)
     return None
 
 

@@ -66,6 +66,6 @@ class Space(Protocol):
         """Reads a candidate and executes nothing; raises `InvalidCandidate`."""
         ...
 
-    def export(self, candidate: Any) -> Mapping[str, str]:
-        """The candidate as something usable: text by file name."""
+    def export(self, candidate: Any) -> Mapping[str, str | bytes]:
+        """Returns the candidate as something usable: texts and bytes, such as weights, by file name."""
         ...

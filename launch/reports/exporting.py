@@ -43,8 +43,8 @@ def export(
         to.mkdir(parents=True, exist_ok=True)
         if any(to.iterdir()):
             raise UsageError(f"--to={to}: holds files already; choose another folder")
-        for name, text in space.export(candidate).items():
-            workdir.write(to / name, text)
+        for name, content in space.export(candidate).items():
+            workdir.write(to / name, content)
             say(escaped(str(to / name)))
     except OSError as error:
         raise UsageError(f"--to={to}: cannot be written: {error.strerror}; choose another folder") from error

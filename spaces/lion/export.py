@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _RESERVED = {"jax", "jnp", "optax", "optimizer", "train", "State", "sum", "zip", "NamedTuple", "Any"}
 
-_FILE = '''"""An optimizer found by Isozyme. It needs jax and optax only.
+_FILE = '''"""An optimizer found by Isozyme. It needs jax and optax only; example.npz holds some of its updates.
 
 The program as it was searched; v1 and v2 start at zero, and the update is subtracted from w:
 

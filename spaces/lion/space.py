@@ -5,7 +5,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyglove as pg
 
-from isozyme.spaces.lion import export, graph, lowering, mutation, probe, reductions, simplification, source, tuning
+from isozyme.spaces.lion import (
+    example,
+    export,
+    graph,
+    lowering,
+    mutation,
+    probe,
+    reductions,
+    simplification,
+    source,
+    tuning,
+)
 from isozyme.spaces.lion.named import NAMED
 from isozyme.spaces.lion.operations import OPERATIONS
 from isozyme.spaces.lion.program import Program, check, live_statements
@@ -137,6 +148,8 @@ class OptimizerPrograms(pg.Object):
         """Simpler programs of another behaviour that may do as well, those that save most first."""
         return reductions.reductions(candidate)
 
-    def export(self, candidate: Program) -> Mapping[str, str]:
-        """`optimizer.py`, which defines `optimizer(learning_rate) -> optax.GradientTransformation`."""
-        return {"optimizer.py": export.to_optax_file(candidate)}
+    def export(self, candidate: Program) -> Mapping[str, str | bytes]:
+        """Writes `optimizer.py`, which defines `optimizer(learning_rate) -> optax.GradientTransformation`, and
+        `example.npz`, gradients and the updates that the program makes of them."""
+        text = export.to_optax_file(candidate)
+        return {"optimizer.py": text, "example.npz": example.example_file(graph.build(candidate))}

@@ -25,10 +25,12 @@ def test_export_writes_what_the_space_exports(finished: Finished, tmp_path: Path
     """The candidate of any trial, from the run folder alone, as a file that defines an optimizer."""
     to, (best,) = tmp_path / "out" / "best", [json.loads(call("top", finished.folder, "--count=1", "--jsonl")[1])]
     code, out, err = call("export", finished.folder, best["trial"], f"--to={to}")
-    assert (code, out, err) == (0, f"{to / 'optimizer.py'}\n", "")
+    assert (code, out, err) == (0, f"{to / 'optimizer.py'}\n{to / 'example.npz'}\n", "")
     space = OptimizerPrograms()
     exported = space.export(space.from_source(best["candidate"]))
-    assert {path.name: path.read_text() for path in to.iterdir()} == dict(exported)
+    written = {"optimizer.py": (to / "optimizer.py").read_text(), "example.npz": (to / "example.npz").read_bytes()}
+    assert written == dict(exported)
+    assert len(list(to.iterdir())) == 2
     code, _, err = call("export", finished.folder, best["trial"], f"--to={to}")
     assert code == 2
     assert "holds files already" in err

@@ -263,6 +263,11 @@ class Elsewhere(Bits):
         return {"../bits.txt": "0"}
 
 
+class NumbersForFiles(Bits):
+    def export(self, candidate):
+        return {"bits.bin": list(candidate)}
+
+
 class BrokenPython(Bits):
     def export(self, candidate):
         return {"bits.py": f"bits = {candidate}]"}

@@ -2,6 +2,7 @@
 
 import ast
 import types
+from io import BytesIO
 
 import jax
 import jax.numpy as jnp
@@ -126,10 +127,30 @@ def test_capacity_grows_in_powers_of_two():
 
 def load(program):
     """The exported file as a module."""
-    text = SPACE.export(program)["optimizer.py"]
+    text = str(SPACE.export(program)["optimizer.py"])
     module = types.ModuleType("optimizer")
     exec(compile(text, "optimizer.py", "exec"), module.__dict__)
     return module, text
+
+
+@pytest.mark.parametrize("name", ["adamw", "lion", "discovered"])
+def test_the_example_is_what_the_exported_file_does(name):
+    """The bytes beside it say what updates the optimizer makes of some gradients."""
+    content = SPACE.export(NAMED[name])["example.npz"]
+    assert isinstance(content, bytes)
+    with np.load(BytesIO(content)) as arrays:
+        example = dict(arrays)
+    module, _ = load(NAMED[name])
+    params = [jnp.asarray(example[f"weights_{part}"], jnp.float32) for part in ("first", "second")]
+    rates = jnp.asarray(example["rates"], jnp.float32)
+    optimizer = module.optimizer(lambda count: rates[count])
+    state = optimizer.init(params)
+    for step in range(len(rates)):
+        gradients = [jnp.asarray(example[f"gradients_{part}"][step], jnp.float32) for part in ("first", "second")]
+        change, state = optimizer.update(gradients, state, params)
+        for found, part in zip(change, ("first", "second"), strict=True):
+            np.testing.assert_allclose(-found, example[f"updates_{part}"][step], rtol=2e-4, atol=1e-6)
+        params = [one + delta for one, delta in zip(params, change, strict=True)]
 
 
 def exported_weights(module, w, gradients, rates):
@@ -178,7 +199,7 @@ def test_exported_file_of_random_programs():
 
 def test_exported_file_imports_only_jax_and_optax():
     for program in (NAMED["discovered"], random_walk(11, 40)):
-        tree = ast.parse(SPACE.export(program)["optimizer.py"])
+        tree = ast.parse(str(SPACE.export(program)["optimizer.py"]))
         names = {
             n.split(".")[0] for x in ast.walk(tree) if isinstance(x, ast.Import) for n in (a.name for a in x.names)
         }

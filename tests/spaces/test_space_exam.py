@@ -92,6 +92,7 @@ def test_ours_pass(name):
         (bad_spaces.PartialArrays, "`lower` works on every candidate, the same each time: raised IndexError"),
         (bad_spaces.NoFiles, "gives no file"),
         (bad_spaces.Elsewhere, "expected are plain file names"),
+        (bad_spaces.NumbersForFiles, "list in it; expected are plain file names, and texts or bytes"),
         (bad_spaces.BrokenPython, "Python files compile: raised SyntaxError"),
         (bad_spaces.BadTunings, "tunings of"),
         (bad_spaces.BadSimplifications, "which behaves differently"),
