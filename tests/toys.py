@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -15,9 +15,14 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
+from isozyme.search.controller.controller import Controller
 from isozyme.search.exam.toy_search import PointsEvaluator
+from isozyme.search.executors.protocol import Executor
+from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import Maximize, Minimize, Objective
-from isozyme.search.protocol import Proposal, RunningAlgorithm, Trial
+from isozyme.search.progress.progress import Progress
+from isozyme.search.protocol import Algorithm, Proposal, RunningAlgorithm, Trial
+from isozyme.search.rules import Rules
 from isozyme.spaces.protocol import InvalidCandidate
 
 Bits = tuple[int, ...]
@@ -323,6 +328,16 @@ class Scripted:
 
     def restore(self, snapshot: object, trial: object) -> None:
         raise AssertionError("it has no snapshots")
+
+
+def run_search(
+    folder: Path, rules: Rules, algorithm: Algorithm, executor: Executor, trials: int, **options: Any
+) -> tuple[Progress, list[Trial]]:
+    """Runs a search in a folder, or goes on with it; returns its progress and all trials in its journal."""
+    folder.mkdir(exist_ok=True)
+    with closing(Journal.open(folder)) as journal:
+        progress = Controller(rules, algorithm, journal, executor, **options).run(trials)
+        return progress, list(journal.trials(rules.space.from_source))
 
 
 def trace(trial: Trial) -> dict[str, object]:

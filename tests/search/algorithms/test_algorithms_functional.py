@@ -16,11 +16,9 @@ from isozyme.evaluators.protocol import Status
 from isozyme.hashing import numeric_key, static_key
 from isozyme.search import (
     NSGA2,
-    Controller,
     Crossover,
     FunctionChanging,
     HillClimbing,
-    Journal,
     Minimize,
     Mutation,
     Proposal,
@@ -44,7 +42,19 @@ from isozyme.search.rules import Rules
 from isozyme.spaces.lion import OptimizerPrograms
 from isozyme.spaces.lion.named import NAMED
 from isozyme.spaces.template import TemplateSpace
-from isozyme.tests.toys import LAG, OBJECTIVES, SEED, SPACE, TROUBLE, BitEvaluator, BitStrings, Passing, Runs, trace
+from isozyme.tests.toys import (
+    LAG,
+    OBJECTIVES,
+    SEED,
+    SPACE,
+    TROUBLE,
+    BitEvaluator,
+    BitStrings,
+    Passing,
+    Runs,
+    run_search,
+    trace,
+)
 
 LOSS = (Minimize("loss", 1.0),)
 
@@ -338,12 +348,9 @@ def test_parts_combine(name):
 
 
 def search(folder, algorithm, trials):
-    folder.mkdir(exist_ok=True)
     rules = Rules(SPACE, OBJECTIVES, 2, seed=SEED, lag=LAG)
-    executor = InProcessExecutor(BitEvaluator(trouble=TROUBLE), rules)
-    with closing(executor), closing(Journal.open(folder)) as journal:
-        Controller(rules, algorithm, journal, executor).run(trials)
-        return list(journal.trials(SPACE.from_source))
+    with closing(InProcessExecutor(BitEvaluator(trouble=TROUBLE), rules)) as executor:
+        return run_search(folder, rules, algorithm, executor, trials)[1]
 
 
 def explored(algorithm, seed):

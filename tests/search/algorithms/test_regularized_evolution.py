@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from isozyme.evaluators.protocol import Job, Status
-from isozyme.search import Controller, Journal, Mutation, Proposal, RegularizedEvolution, Trial
+from isozyme.search import Mutation, Proposal, RegularizedEvolution, Trial
 from isozyme.search.exam.toy_search import PointsEvaluator, ask_and_tell, record
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.objectives import Maximize
 from isozyme.search.rules import Rules
-from isozyme.tests.toys import OBJECTIVES, BitEvaluator, BitStrings, Runs, UniqueBitStrings, trace
+from isozyme.tests.toys import OBJECTIVES, BitEvaluator, BitStrings, Runs, UniqueBitStrings, run_search, trace
 
 GOLDEN = Path(__file__).parent / "golden" / "regularized_evolution.json"
 FITNESS = (Maximize(metric="fitness", reference=0.0),)
@@ -49,11 +49,8 @@ def test_c_evaluations_of_which_p_are_random(tmp_path):
     """Fact 1: exactly C evaluations in total, P of them random."""
     evaluator, space = BitEvaluator(), UniqueBitStrings()
     algorithm = RegularizedEvolution(population_size=15, tournament_size=4)
-    journal = Journal.open(tmp_path)
     rules = Rules(space, FITNESS, 2)
-    progress = Controller(rules, algorithm, journal, InProcessExecutor(evaluator, rules)).run(60)
-    trials = list(journal.trials(space.from_source))
-    journal.close()
+    progress, trials = run_search(tmp_path, rules, algorithm, InProcessExecutor(evaluator, rules), 60)
     assert len(evaluator.begun) == progress.unique == len(trials) == 60
     assert [len(trial.parents) for trial in trials] == [0] * 15 + [1] * 45
     assert len({trial.candidate for trial in trials[:15]}) > 10
@@ -176,10 +173,8 @@ def test_warm_start_costs_one_evaluation(tmp_path):
     """Fact 6: P identical genomes cost one evaluation when a cache is on."""
     space, evaluator = BitStrings(start=(0, 1) * 6), BitEvaluator()
     algorithm = RegularizedEvolution(population_size=50, tournament_size=2)
-    journal = Journal.open(tmp_path)
     rules = Rules(space, FITNESS, 2, lag=4)
-    progress = Controller(rules, algorithm, journal, InProcessExecutor(evaluator, rules)).run(50)
-    journal.close()
+    progress, _ = run_search(tmp_path, rules, algorithm, InProcessExecutor(evaluator, rules), 50)
     assert evaluator.begun == [space.start]
     assert (progress.trials, progress.unique, progress.hits["static"]) == (50, 1, 49)
 

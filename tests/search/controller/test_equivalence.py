@@ -8,7 +8,7 @@ import pytest
 from isozyme.evaluators.protocol import Status
 from isozyme.hashing.policies import Aggregating, Composed, ForgetEvery, Forgetful, NoiseAware
 from isozyme.hashing.stores import Entry, StoreUnavailable, open_store
-from isozyme.search import Controller, Equivalence, Journal, QuantileHurdle, RegularizedEvolution
+from isozyme.search import Equivalence, Journal, QuantileHurdle, RegularizedEvolution
 from isozyme.search.controller.sharing import Sharing
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.rules import Rules
@@ -23,6 +23,7 @@ from isozyme.tests.toys import (
     BitStrings,
     Scripted,
     UniqueBitStrings,
+    run_search,
     trace,
 )
 
@@ -43,20 +44,14 @@ class Shuffling(InProcessExecutor):
 
 
 def search(folder, equivalence, trials=TRIALS, space=SPACE, evaluator=None, hurdle=True, timing=0, **options):
-    """Runs a search or goes on with it; its trials and progress."""
-    folder.mkdir(exist_ok=True)
+    """Runs a search or goes on with it; returns its trials and progress."""
     evaluator = evaluator or BitEvaluator(trouble=TROUBLE)
     algorithm = options.pop("algorithm", None) or RegularizedEvolution(population_size=10, tournament_size=3)
-    journal = Journal.open(folder)
-    try:
-        stands = QuantileHurdle("short_loss", warmup=6, window=12, quantile=0.6) if hurdle else None
-        rules = Rules(space, OBJECTIVES, 2, stands, SEED, LAG, options.pop("asynchronous", False))
-        executor = Shuffling(evaluator, rules, timing=timing)
-        controller = Controller(rules, algorithm, journal, executor, equivalence=equivalence, **options)
-        progress = controller.run(trials)
-        return list(journal.trials(space.from_source)), progress
-    finally:
-        journal.close()
+    stands = QuantileHurdle("short_loss", warmup=6, window=12, quantile=0.6) if hurdle else None
+    rules = Rules(space, OBJECTIVES, 2, stands, SEED, LAG, options.pop("asynchronous", False))
+    executor = Shuffling(evaluator, rules, timing=timing)
+    progress, found = run_search(folder, rules, algorithm, executor, trials, equivalence=equivalence, **options)
+    return found, progress
 
 
 def full_trace(trial):

@@ -16,7 +16,7 @@ from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.journal.journal import Journal
 from isozyme.search.objectives import Minimize
 from isozyme.search.rules import Rules
-from isozyme.tests.toys import OBJECTIVES, SEED, SPACE, TROUBLE, BitEvaluator, UniqueBitStrings, trace
+from isozyme.tests.toys import OBJECTIVES, SEED, SPACE, TROUBLE, BitEvaluator, UniqueBitStrings, run_search, trace
 
 TIMES = {
     "constant": constant(60.0),
@@ -33,22 +33,14 @@ def run(folder, trials, lag, workers, times, *, asynchronous=False, listeners=()
     rules = Rules(UniqueBitStrings(), [Minimize("short_loss", 100.0)], seed=SEED, lag=lag, asynchronous=asynchronous)
     inner = InProcessExecutor(evaluator or BitEvaluator(), rules)
     executor = SimulatedExecutor(inner, rules, workers, times, **{"price": 0.0, **options})
-    folder.mkdir(exist_ok=True)
-    journal = Journal.open(folder)
-    Controller(rules, RandomSearch(), journal, executor, listeners=listeners, clock=executor.now).run(trials)
-    found = list(journal.trials(rules.space.from_source))
-    journal.close()
+    clock = executor.now
+    _, found = run_search(folder, rules, RandomSearch(), executor, trials, listeners=listeners, clock=clock)
     return found, executor.usage()
 
 
 def evolve(folder, executor, trials=100, clock=time.time):
     """A search with twins, failures, two stages and a hurdle."""
-    folder.mkdir()
-    journal = Journal.open(folder)
-    Controller(RULES, RegularizedEvolution(10, 3), journal, executor, clock=clock).run(trials)
-    found = list(journal.trials(SPACE.from_source))
-    journal.close()
-    return found
+    return run_search(folder, RULES, RegularizedEvolution(10, 3), executor, trials, clock=clock)[1]
 
 
 def in_process():

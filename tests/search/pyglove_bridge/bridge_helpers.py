@@ -8,13 +8,13 @@ from typing import Any
 import pyglove as pg
 
 from isozyme.evaluators.protocol import Job, Outcome, Status
-from isozyme.search import Controller, Journal, Maximize, Minimize, RegularizedEvolution, Trial
+from isozyme.search import Journal, Maximize, Minimize, RegularizedEvolution, Trial
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.pyglove_bridge import generator
 from isozyme.search.pyglove_bridge.spec import space_of
 from isozyme.search.rules import Rules
 from isozyme.spaces.template import TemplateSpace
-from isozyme.tests.toys import trace
+from isozyme.tests.toys import run_search, trace
 
 TRIALS = 40
 EVOLUTION = RegularizedEvolution(6, 2)
@@ -65,12 +65,8 @@ class Scores:
 
 def search(folder, algorithm, trials, *, space=None, evaluator=None, objectives=OBJECTIVES, seed=0, lag=1):
     """Runs or resumes a search; returns its progress and its trials."""
-    space, evaluator = space or TemplateSpace(template()), evaluator or Scores()
-    folder.mkdir(exist_ok=True)
-    with closing(Journal.open(folder)) as journal:
-        rules = Rules(space, objectives, seed=seed, lag=lag)
-        progress = Controller(rules, algorithm, journal, InProcessExecutor(evaluator, rules)).run(trials)
-        return progress, list(journal.trials(space.from_source))
+    rules = Rules(space or TemplateSpace(template()), objectives, seed=seed, lag=lag)
+    return run_search(folder, rules, algorithm, InProcessExecutor(evaluator or Scores(), rules), trials)
 
 
 def sample(folder, algorithm=None, trials=TRIALS, **options):

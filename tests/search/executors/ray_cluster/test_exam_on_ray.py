@@ -8,14 +8,13 @@ import pytest
 
 from isozyme.evaluators import process
 from isozyme.evaluators.protocol import Status
-from isozyme.search import Controller, Journal
 from isozyme.search.algorithms import ALGORITHMS
 from isozyme.search.exam.toy_search import OBJECTIVES, OPTIMUM, SPACE, PointsEvaluator
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.ray_cluster.cluster import Cluster
 from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.search.rules import Rules
-from isozyme.tests.toys import Dawdling
+from isozyme.tests.toys import Dawdling, run_search
 
 _WORKERS = _LAG = 4
 _STAGES, _TRIALS, _SEED = 3, 200, 0
@@ -36,13 +35,8 @@ def workers():
 
 
 def search(folder, executor, name, asynchronous=False):
-    folder.mkdir()
-    journal = Journal.open(folder)
-    controller = Controller(replace(_RULES, asynchronous=asynchronous), ALGORITHMS[name](), journal, executor)
-    progress = controller.run(_TRIALS)
-    trials = list(journal.trials(SPACE.from_source))
-    journal.close()
-    return progress, trials
+    rules = replace(_RULES, asynchronous=asynchronous)
+    return run_search(folder, rules, ALGORITHMS[name](), executor, _TRIALS)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
