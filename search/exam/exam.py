@@ -207,6 +207,7 @@ def _stays_small(make: Factory, stages: int) -> str | None:
     return None
 
 
+# The docstring of a check names what it looks at: it heads the finding where the algorithm raises an error.
 CHECKS: tuple[Callable[[Factory, int], Any], ...] = (
     _proposes_valid_candidates,
     _finds_the_optimum,
