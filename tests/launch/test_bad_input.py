@@ -25,6 +25,7 @@ from launch_helpers import (
     Finished,
     assert_usage_error,
     environment,
+    query,
     report,
     rows,
     run,
@@ -98,7 +99,7 @@ _SMOKE_CASES: dict[str, tuple[list[str], list[str]]] = {
     "truth value for a count": (["--config.seed=True"], ["--config.seed=True", "int"]),
     "number for a truth value": (["--config.evaluator.download=3"], ["--config.evaluator.download=3", "bool"]),
     "nothing for a list": (["--config.evaluator.tasks=None"], ["--config.evaluator.tasks=None", "cannot be None"]),
-    "number for an object": (["--config.space=3"], ["--config.space=3", "mutate"]),
+    "number for an object": (["--config.space=3"], ["--config.space=3", "has no method"]),
     "negative budget": (["--config.budget.trials=-5"], ["--config.budget.trials=-5", "min=1"]),
     "no budget": (["--config.budget.trials=0"], ["--config.budget.trials=0", "min=1"]),
     "negative seed": (["--config.seed=-1"], ["--config.seed=-1", "min=0"]),
@@ -401,14 +402,14 @@ def test_a_report_on_a_damaged_journal(copied: Callable[[str], Path], kind: str)
     assert (folder / "trials.db").read_bytes() == damaged
 
 
-def test_keys_that_are_no_keys(copied: Callable[[str], Path], command: Command) -> None:
-    """A damaged key is damage too."""
+def test_metrics_that_are_no_json(copied: Callable[[str], Path], command: Command) -> None:
+    """A database that can be opened may hold damage all the same."""
     folder = copied("run")
-    key = rows(folder)[0][5]
+    ((metrics,),) = query(folder, "SELECT metrics FROM trials WHERE trial = 0")
     for name in ("trials.db-wal", "trials.db-shm"):
         (folder / name).unlink(missing_ok=True)
     path = folder / "trials.db"
-    path.write_bytes(path.read_bytes().replace(key.encode(), b"z" * len(key)))
+    path.write_bytes(path.read_bytes().replace(metrics.encode(), b"z" * len(metrics)))
     damaged = path.read_bytes()
     ended = command(*SMALL, "--workers=0", f"--workdir={folder}")
     assert_usage_error(ended, [str(path), "damaged", "restore a copy"])
