@@ -14,17 +14,17 @@ _PART_BYTES = 3  # of a key, which is a digest, tell its part; two million keys 
 
 
 class KeyStore(Protocol):
-    """Where older keys lie."""
+    """Keeps older keys on disk."""
 
-    def known(self) -> Iterable[bytes]:
-        """All keys."""
+    def indexed_keys(self) -> Iterable[bytes]:
+        """Returns all keys that are recorded."""
         ...
 
-    def owner(self, key: bytes) -> int | None:
-        """The trial recorded for a key."""
+    def key_owner(self, key: bytes) -> int | None:
+        """Returns the trial recorded for a key, or None."""
         ...
 
-    def index(self, keys: Iterable[tuple[bytes, int]], trials: int) -> None:
+    def index_keys(self, keys: Iterable[tuple[bytes, int]], trials: int) -> None:
         """Records keys and that all keys of the trials before number `trials` are recorded; later ones win."""
         ...
 
@@ -46,7 +46,7 @@ class EquivalenceCache:
         self._newest: dict[bytes, tuple[int, int]] = {}
         self._parts = bytearray(1 << 8 * _PART_BYTES - 3)
         if store is not None:
-            self._mark(store.known())
+            self._mark(store.indexed_keys())
 
     def claim(self, trial: int, static: bytes, full_keys: Callable[[], tuple[bytes, ...]]) -> Claim:
         """Finds the trial that owns the behaviour; a new behaviour is owned by `trial` itself.
@@ -71,14 +71,14 @@ class EquivalenceCache:
         return Claim(trial, None, keys)
 
     def find(self, key: bytes) -> int | None:
-        """The trial registered for a key."""
+        """Returns the trial registered for a key, or None."""
         newest = self._newest.get(key)
         if newest is not None:
             return newest[0]
         if self._store is None:
             return None
         part = int.from_bytes(key[:_PART_BYTES])
-        return self._store.owner(key) if self._parts[part >> 3] & 1 << (part & 7) else None
+        return self._store.key_owner(key) if self._parts[part >> 3] & 1 << (part & 7) else None
 
     def _mark(self, keys: Iterable[bytes]) -> None:
         for key in keys:
@@ -93,6 +93,6 @@ class EquivalenceCache:
         """Moves the keys of the trials before number `trials`, once there are many, from memory to the store."""
         if self._store is not None and len(self._newest) > _NEWEST:
             settled = sorted((k, o) for k, (o, t) in self._newest.items() if t < trials)
-            self._store.index(settled, trials)
+            self._store.index_keys(settled, trials)
             self._mark(k for k, _ in settled)
             self._newest = {k: v for k, v in self._newest.items() if v[1] >= trials}

@@ -67,7 +67,7 @@ class _Session:
 
     def _budget_of_trials(self) -> int | None:
         """The budget, but never less than an earlier session finished: its winner and front are not to be lost."""
-        done, budget = self._journal.count(), self._experiment.budget.trials
+        done, budget = self._journal.next_number(), self._experiment.budget.trials
         if budget is not None and done > budget:
             what = f"this run has {done} trials already, more than the budget of {budget}; all of them count"
             warn(self._console, what)

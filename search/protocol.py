@@ -49,7 +49,7 @@ class Effort(NamedTuple):
     """What was spent on a trial itself; nothing for a twin.
 
     Attributes:
-      seconds: wall time of the stages that were evaluated for it.
+      seconds: wall time of the stages that were evaluated for it, and of measuring it.
       cpu_seconds: processor time of these stages.
       attempts: how often its evaluation was started.
       worker: the name of the process that evaluated it.
@@ -73,7 +73,8 @@ class Trial:
       proposal: what was proposed.
       status: how it ended.
       reason: one line for every status but OK.
-      metrics: of behaviour, later stages over earlier ones (a twin takes its owner's), and of form (its own).
+      metrics: of behaviour, later stages over earlier ones (a twin takes its owner's), and its own of form and of what
+        is measured: a median, and as NAME/spread the distance between the quartiles.
       keys: what it is recognised by.
       cached_from: the trial that owns the behaviour, if this one is its twin.
       hit: what spared the evaluation: 'static' or 'numeric' after the key that found the owner; 'store' if this trial
@@ -89,6 +90,9 @@ class Trial:
       audit: if a twin was evaluated all the same, to see whether its key tells the truth: the largest difference of a
         metric from its owner's, as a share of it; infinite if one of them failed. The metrics stay the owner's.
       record: what a cache policy knew of the behaviour after this trial, as JSON; empty without such a policy.
+      device: what its measured metrics were measured on; empty if nothing was measured.
+      artifacts: paths of the files that its stages have written, in the run's folder of artifacts. They are removed
+        once the trial is neither among the best nor on the front.
     """
 
     number: int
@@ -109,6 +113,8 @@ class Trial:
     m2: Mapping[str, float] = field(default_factory=dict)
     audit: float | None = None
     record: str = ""
+    device: str = ""
+    artifacts: tuple[str, ...] = ()
 
     @property
     def candidate(self) -> Any:

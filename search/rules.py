@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from isozyme.search.hurdles import QuantileHurdle
 from isozyme.search.objectives import Cost, Objective
@@ -20,6 +21,8 @@ class Rules:
       seed: of all random numbers.
       lag: how many trials may be under way, at least 1: proposal i sees the trials up to i - lag.
       asynchronous: whether trials are fed back as they finish rather than in the order of their numbers.
+      measured: names of the metrics that the evaluator measures, see `evaluators.protocol.Measuring`.
+      artifacts: the folder in which stages keep artifacts; None where the evaluator keeps none.
       cost: of metrics, in the first objective.
       hurdle_cost: of a stage's metrics, as hurdles compare it; None without hurdles.
     """
@@ -31,6 +34,8 @@ class Rules:
     seed: int = 0
     lag: int = 1
     asynchronous: bool = False
+    measured: tuple[str, ...] = ()
+    artifacts: Path | None = None
     cost: Cost = field(init=False, repr=False, compare=False)
     hurdle_cost: Cost | None = field(init=False, repr=False, compare=False)
 

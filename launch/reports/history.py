@@ -98,7 +98,7 @@ def show(reader: RunReader, chart: Path | None, jsonl: bool) -> None:
     objective, watched = reader.objectives[0], reader.identity.get("meta_validation") or {"evaluators": []}
     tasks = len(watched["evaluators"])  # They take turns.
     with reader.journal() as journal:
-        run = parts(journal.trials(str), objective, journal.count())
+        run = parts(journal.trials(str), objective, journal.next_number())
         seen, sessions = looks(journal), journal.sessions()
     if not run:
         raise UsageError("this run has no trials yet")

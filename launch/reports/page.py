@@ -160,7 +160,7 @@ def _diff(pre: Element, text: str) -> None:
 def _history(body: Element, reader: RunReader) -> None:
     objective = reader.objectives[0]
     with reader.journal() as journal:
-        parts = history.parts(journal.trials(str), objective, journal.count())
+        parts = history.parts(journal.trials(str), objective, journal.next_number())
         seen = looks(journal)
     _add(body, "h2", "History")
     tasks = len((reader.identity.get("meta_validation") or {"evaluators": []})["evaluators"])

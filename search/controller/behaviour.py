@@ -1,4 +1,4 @@
-"""What is known of one behaviour: its evaluations, stage by stage, and the trials that wait for them."""
+"""Holds what is known of one behaviour: its evaluations, stage by stage, and the trials that wait for them."""
 
 import math
 from collections import deque
@@ -9,24 +9,26 @@ from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.hashing.policies import Moments, Record
 
 
-class Draw:
+class Evaluation:
     """One evaluation; or several, of which only means and scatter are known.
 
     Attributes:
       index: which of the behaviour's evaluations it is, counted from 0: its random numbers depend on it.
       stages: metrics after each stage evaluated so far.
       seconds: wall time of each of these stages.
+      artifacts: names of the files that these stages have written.
       failure: what came of the stage after these, if it failed.
       weight: how many evaluations it stands for.
       m2: where these are several, by metric of the last stage the sum of squared deviations from the mean.
     """
 
-    __slots__ = ("failure", "index", "m2", "seconds", "stages", "weight")
+    __slots__ = ("artifacts", "failure", "index", "m2", "seconds", "stages", "weight")
 
     def __init__(self, index: int = 0) -> None:
         self.index, self.weight = index, 1
         self.stages: list[dict[str, float]] = []
         self.seconds: list[float] = []
+        self.artifacts: tuple[str, ...] = ()
         self.failure: Outcome | None = None
         self.m2: Mapping[str, float] = {}
 
@@ -36,19 +38,21 @@ class Draw:
             if outcome.status is Status.OK:
                 self.stages.append(outcome.metrics)
                 self.seconds.append(outcome.seconds)
+                self.artifacts += outcome.artifacts
             else:
                 self.failure = outcome
 
     def to_json(self) -> list[Any]:
-        """As plain JSON."""
+        """Returns the evaluation as plain JSON."""
         failure = self.failure and [self.failure.status, self.failure.reason, self.failure.metrics]
-        return [self.index, self.stages, self.seconds, failure, self.weight, dict(self.m2)]
+        return [self.index, self.stages, self.seconds, failure, self.weight, dict(self.m2), self.artifacts]
 
     @classmethod
-    def from_json(cls, values: list[Any]) -> "Draw":
-        """What `to_json` returned."""
+    def from_json(cls, values: list[Any]) -> "Evaluation":
+        """Reads what `to_json` returned."""
         made = cls(values[0])
-        _, made.stages, made.seconds, failure, made.weight, made.m2 = values
+        _, made.stages, made.seconds, failure, made.weight, made.m2, artifacts = values
+        made.artifacts = tuple(artifacts)
         made.failure = failure and Outcome(Status(failure[0]), failure[1], failure[2])
         return made
 
@@ -61,58 +65,70 @@ class Behaviour:
 
     Attributes:
       keys: its behaviour key, and the shifted one where there is one.
-      draws: its evaluations; a policy that forgets begins a new list, and earlier trials keep the old one.
+      evaluations: its evaluations; a policy that forgets begins a new list, and earlier trials keep the old one.
       begun: how many evaluations have begun in all.
       record: what has been asked for.
       forgotten: whether the next request starts afresh.
       waiting: numbers of the trials that have yet to be concluded, in their order; the first one may be evaluating.
+      measured: what measuring has told, by static key: it depends on how a candidate is written.
     """
 
-    __slots__ = ("begun", "draws", "forgotten", "keys", "record", "waiting")
+    __slots__ = ("begun", "evaluations", "forgotten", "keys", "measured", "record", "waiting")
 
     def __init__(self, keys: tuple[bytes, ...]) -> None:
         self.keys = keys
-        self.draws: list[Draw] = []
+        self.evaluations: list[Evaluation] = []
         self.begun, self.forgotten = 0, False
         self.record = Record()
         self.waiting: deque[int] = deque()
+        self.measured: dict[bytes, Outcome] | None = None  # Most runs measure nothing.
 
-    def begin(self, draws: list[Draw]) -> Draw:
-        """Another evaluation, which is added to `draws`."""
-        draws.append(Draw(self.begun))
+    def begin(self, evaluations: list[Evaluation]) -> Evaluation:
+        """Begins another evaluation, which is added to `evaluations`."""
+        evaluations.append(Evaluation(self.begun))
         self.begun += 1
-        return draws[-1]
+        return evaluations[-1]
+
+    def measurement(self, static: bytes) -> Outcome | None:
+        """Returns what measuring the candidate of a static key has told; None if it has not been measured."""
+        return None if self.measured is None else self.measured.get(static)
+
+    def add_measurement(self, static: bytes, outcome: Outcome) -> None:
+        """Takes in what measuring a candidate has told."""
+        if self.measured is None:
+            self.measured = {}
+        self.measured[static] = outcome
 
 
-def furthest(draws: Sequence[Draw]) -> Draw:
-    """The evaluation that has come furthest; of several, the first."""
-    return max(draws, key=lambda draw: (len(draw.stages), draw.failure is None))
+def furthest(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Returns the evaluation that has come furthest; of several, the first."""
+    return max(evaluations, key=lambda one: (len(one.stages), one.failure is None))
 
 
-def metrics_after(draws: Sequence[Draw], stage: int) -> dict[str, float]:
-    """Metrics after a stage: means over the evaluations that got there, of which there has to be one."""
-    if len(draws) == 1:
-        return draws[0].stages[stage]
-    reached = [draw for draw in draws if stage < len(draw.stages)]
+def metrics_after(evaluations: Sequence[Evaluation], stage: int) -> dict[str, float]:
+    """Returns metrics after a stage: means over the evaluations that got there, of which there has to be one."""
+    if len(evaluations) == 1:
+        return evaluations[0].stages[stage]
+    reached = [one for one in evaluations if stage < len(one.stages)]
     if len(reached) == 1:
         return reached[0].stages[stage]
     return {name: one.mean for name, one in moments(reached, stage).items()}
 
 
-def seconds_of(draws: Sequence[Draw], stage: int) -> float:
-    """Mean wall time of a stage."""
-    if len(draws) == 1:
-        return draws[0].seconds[stage]
-    reached = [draw for draw in draws if stage < len(draw.stages)]
-    return math.fsum(d.weight * d.seconds[stage] for d in reached) / sum(d.weight for d in reached)
+def seconds_of(evaluations: Sequence[Evaluation], stage: int) -> float:
+    """Returns the mean wall time of a stage."""
+    if len(evaluations) == 1:
+        return evaluations[0].seconds[stage]
+    reached = [one for one in evaluations if stage < len(one.stages)]
+    return math.fsum(one.weight * one.seconds[stage] for one in reached) / sum(one.weight for one in reached)
 
 
-def moments(draws: Sequence[Draw], stage: int) -> dict[str, Moments]:
-    """Number, mean and scatter of each metric after a stage."""
+def moments(evaluations: Sequence[Evaluation], stage: int) -> dict[str, Moments]:
+    """Returns number, mean and scatter of each metric after a stage."""
     found: dict[str, Moments] = {}
-    for draw in draws:
-        if stage < len(draw.stages):
-            scatter = draw.m2 if stage == len(draw.stages) - 1 else {}
-            for name, value in draw.stages[stage].items():
-                found.setdefault(name, Moments()).merge(Moments(draw.weight, value, scatter.get(name, 0.0)))
+    for one in evaluations:
+        if stage < len(one.stages):
+            scatter = one.m2 if stage == len(one.stages) - 1 else {}
+            for name, value in one.stages[stage].items():
+                found.setdefault(name, Moments()).merge(Moments(one.weight, value, scatter.get(name, 0.0)))
     return found

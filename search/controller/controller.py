@@ -9,18 +9,19 @@ finish, and a new one is proposed as soon as fewer than `lag` are under way.
 import gc
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from isozyme.evaluators.protocol import Status
 from isozyme.hashing import Claim
 from isozyme.search.accounting.phases import Stopwatch
+from isozyme.search.controller.artifacts import Artifacts
 from isozyme.search.controller.behaviour import Behaviour
-from isozyme.search.controller.behaviours import Memory
+from isozyme.search.controller.behaviours import Behaviours
 from isozyme.search.controller.checks import check_metrics
 from isozyme.search.controller.equivalence import Equivalence
-from isozyme.search.controller.open_trial import Pending, refused
+from isozyme.search.controller.feedback_order import Entry, feedback_order
+from isozyme.search.controller.open_trial import OpenTrial, State, refused_trial
 from isozyme.search.controller.sharing import Sharing
 from isozyme.search.controller.snapshots import Snapshots
 from isozyme.search.executors.protocol import Executor, Request
@@ -32,7 +33,7 @@ from isozyme.search.randomness import Streams
 from isozyme.search.rules import Rules
 
 _PATIENCE = 1.0  # seconds between looks at the executor
-_TEND_EVERY = 1_000  # trials between looks at what memory may let go of
+SETTLE_EVERY = 1_000  # trials between looks at what memory may let go of
 
 _PLAIN = Equivalence(audit=0.0)
 
@@ -51,6 +52,10 @@ class Controller:
       sharing: with other runs, or None.
       listeners: called with each finished trial and the progress so far, in the order of feedback.
       clock: seconds since the epoch, for the times in the journal.
+
+    Attributes:
+      progress: what has been done so far.
+      behaviours: what is known of each behaviour.
     """
 
     def __init__(
@@ -73,22 +78,22 @@ class Controller:
         self.progress = Progress(rules.objectives)
         self._watch = Stopwatch()
         self.progress.phases = self._watch.seconds
-        self._pending: dict[int, Pending] = {}
-        self._finished: dict[int, Trial] = {}
-        self._arrived: deque[Trial] = deque()
-        self._gaps: deque[int] = deque()  # Under way when an earlier, asynchronous session ended.
+        self._open: dict[int, OpenTrial] = {}
         self._uncommitted: dict[int, Trial] = {}
-        self._restored: set[int] = set()  # Those of the finished ones that an earlier session journalled.
+        self._restored: set[int] = set()  # Trials to be fed back that an earlier session journalled.
         self._conditions: str | None = None
+        self._device = ""
         self._checked = False
-        self._memory = Memory(journal, rules)
-        self._claim = equivalence.claims(self._memory.cache, rules.space)
+        self.behaviours = Behaviours(rules, journal)
+        self._artifacts = Artifacts(rules.artifacts)
+        self._claim = equivalence.claims(self.behaviours.cache, rules.space)
         self._plan = equivalence.plans(Streams((rules.seed, 1)))  # What is drawn on a hit leaves proposals as they are.
         self._audits = equivalence.audits
-        self._snapshots = Snapshots(rules, journal, self._algorithm, self._hurdle, self.progress)
+        self._order = feedback_order(rules)
+        self._snapshots = Snapshots(rules, self._order, journal, self._algorithm, self._hurdle, self.progress)
         self._fed = self._snapshots.restore()
-        self._owners = self.progress.unique  # Trials that own their behaviour, those under way included.
-        self._resumed = journal.count()
+        self._owners = self.progress.unique  # Trials that own their behaviour, open ones included.
+        self._journalled = journal.next_number()  # By earlier sessions.
 
     def run(
         self, trials: int | None = None, evaluations: int | None = None, stop: Callable[[], bool] | None = None
@@ -97,11 +102,11 @@ class Controller:
 
         Args:
           trials: how many trials, twins included.
-          evaluations: how many trials that own their behaviour; those under way count.
+          evaluations: how many trials that own their behaviour; open ones count.
           stop: asked before each new proposal; true ends the run.
         """
 
-        def spent(number: int) -> bool:
+        def is_spent(number: int) -> bool:
             return (
                 (trials is not None and number >= trials)
                 or (evaluations is not None and self._owners >= evaluations)
@@ -110,54 +115,43 @@ class Controller:
 
         gc.freeze()  # What is there by now stays: to look for garbage in it took a seventh of a run.
         try:
-            if self._rules.asynchronous:
-                self._run_asynchronously(spent)
-            else:
-                self._run_in_order(spent)
+            self._run(is_spent)
         finally:
             gc.unfreeze()
-        self._commit()
         return self.progress
 
-    def _run_in_order(self, spent: Callable[[int], bool]) -> None:
-        journalled = self._snapshots.replay(self._fed)
-        following, number = next(journalled, None), self._fed
+    def _run(self, is_spent: Callable[[int], bool]) -> None:
+        """Takes in or proposes one trial after the other, and feeds back what each has to wait for."""
+        number = self._fed
         with suppress(Exhausted):
-            while following is not None or not spent(number):
-                self._feed_until(number - self._rules.lag)
-                if following is not None and following.number == number:
-                    self._finished[number] = following
-                    self._restored.add(number)
-                    self._owners += following.unique
-                    following = next(journalled, None)
-                else:
-                    self._propose(number)
-                number += 1
-        self._feed_until(number - 1)
-
-    def _run_asynchronously(self, spent: Callable[[int], bool]) -> None:
-        self._gaps.extend(self._journal.missing(0, self._resumed))
-        for trial in self._snapshots.replay(self._fed):
-            self._feed(trial, restored=True)
-            self._owners += trial.unique
-        number = self._resumed
-        with suppress(Exhausted):
-            while self._gaps or not spent(number):
-                if self._gaps:
-                    self._propose(self._gaps.popleft())
-                else:
-                    self._propose(number)
-                    number += 1
-                self._drain(self._rules.lag - 1)
-        self._drain(0)
-
-    def _drain(self, pending: int) -> None:
-        """Collects until at most so many trials are under way, and feeds back what has arrived."""
-        while len(self._pending) > pending:
-            self._collect()
+            for entry in self._order.agenda(self._snapshots.replay(self._fed), self._fed, self._journal):
+                number = entry.number
+                if entry.trial is None and not entry.owed and is_spent(number):
+                    break
+                self._feed_back(number, self._rules.lag)
+                self._take_in(entry) if entry.trial is not None else self._propose(number)
+        self._feed_back(number, 1)
         self._commit()
-        while self._arrived:
-            self._feed(self._arrived.popleft(), restored=False)
+        self._remove_artifacts()
+
+    def _take_in(self, entry: Entry) -> None:
+        """Takes in a trial of an earlier session."""
+        assert entry.trial is not None
+        self._order.finish(entry.trial)
+        self._restored.add(entry.number)
+        self._owners += entry.trial.unique
+
+    def _feed_back(self, number: int, lag: int) -> None:
+        """Feeds back all that proposal `number` has to see with a lag; what is fed back has been committed."""
+        while self._order.is_due(number, self._fed, len(self._open), lag):
+            trial = self._order.following(self._fed)
+            if trial is None:
+                self._collect()
+                continue
+            if trial.number in self._uncommitted:
+                self._commit()
+            self._order.drop(trial)
+            self._feed(trial)
 
     def _propose(self, number: int) -> None:
         """Proposal, validity, keys, cache, dispatch."""
@@ -167,57 +161,67 @@ class Controller:
         self._watch.lap("proposal")
         reason = self._rules.space.validate(proposal.candidate)
         if reason is not None:
-            return self._finish(refused(number, proposal, reason, self._clock()))
+            return self._finish(refused_trial(number, proposal, reason, self._clock()))
         static, claim = self._claim(number, proposal.candidate, conditions)
         self._watch.lap("keys")
         hit, behaviour = claim.hit, self._behaviour(number, claim)
-        if claim.owner == number and behaviour.draws:
+        if claim.owner == number and behaviour.evaluations:
             hit = "store"
         self._owners += hit is None
-        plan = self._plan(number, behaviour, hit is None)
+        if self._rules.measured:
+            self.behaviours.recall_measurement(behaviour, static, self._device)
         last = self._rules.stages - 1 if proposal.stages is None else min(proposal.stages, self._rules.stages) - 1
-        hurdles = self._hurdle.thresholds() if self._hurdle is not None else ()
-        bar = self.progress.best_cost
-        self._pending[number] = Pending(
-            number, proposal, static, claim.owner, hit, last, hurdles, plan, behaviour.draws, bar
+        self._open[number] = OpenTrial(
+            number,
+            proposal,
+            static,
+            claim.owner,
+            hit,
+            last,
+            self._hurdle.thresholds() if self._hurdle is not None else (),
+            self._plan(number, behaviour, hit is None),
+            behaviour.evaluations,
+            self.progress.best_cost,
+            self._artifacts.folder_of(behaviour.keys[0]),
         )
         behaviour.waiting.append(number)
         self._advance(behaviour)
         return self._watch.lap("dispatch")
 
     def _behaviour(self, number: int, claim: Claim) -> Behaviour:
-        """That of a proposal; a new one may be known to other runs."""
+        """Returns the behaviour of a proposal; a new one may be known to other runs."""
         if claim.owner != number:
-            return self._memory.behaviour(claim.owner)
-        behaviour = self._memory.begin(number, claim.keys)
+            return self.behaviours.owned_by(claim.owner)
+        behaviour = self.behaviours.begin(number, claim.keys)
         if self._sharing is not None:
             self._sharing.look_up(behaviour)
         return behaviour
 
     def conditions(self) -> str:
-        """The evaluator's conditions in the search; asked once a session, and compared with earlier sessions'."""
+        """Returns the evaluator's conditions in the search; asks once a session, and compares with earlier sessions."""
         if self._conditions is None:
             here = self._executor.conditions("search")
             self._conditions = known_conditions(self._journal, self._executor.conditions, "search")
             if self._conditions != here:
                 warnings.warn("the evaluator's conditions are not those of this run's earlier sessions", stacklevel=1)
+            self._device = self._executor.device() if self._rules.measured else ""
         return self._conditions
 
     def _advance(self, behaviour: Behaviour) -> None:
         """Concludes the trials that wait for a behaviour, in their order, up to one that has to be evaluated."""
         while behaviour.waiting:
-            pending = self._pending[behaviour.waiting[0]]
-            if pending.running:
+            open_trial = self._open[behaviour.waiting[0]]
+            if open_trial.state is not State.WAITING:
                 return
-            step = pending.step(behaviour, self._rules, self._equivalence)
+            step = open_trial.step(behaviour, self._rules, self._equivalence)
             if isinstance(step, Request):
-                self._executor.submit(pending.number, step)
+                self._executor.submit(open_trial.number, step)
                 return
             behaviour.waiting.popleft()
-            del self._pending[pending.number]
-            form = self._rules.space.form(pending.proposal.candidate)
-            trial = pending.trial(step, behaviour, form, self._clock())
-            self._memory.concluded(behaviour, trial)
+            del self._open[open_trial.number]
+            form = self._rules.space.form(open_trial.proposal.candidate)
+            trial = open_trial.trial(step, behaviour, form, self._device, self._clock())
+            self.behaviours.note(behaviour, trial)
             self._finish(trial)
 
     def _collect(self) -> None:
@@ -226,63 +230,57 @@ class Controller:
         answers = self._executor.collect(_PATIENCE)
         self._watch.lap("evaluation")
         for number, answer in answers:
-            pending = self._pending.get(number)
-            if pending is not None and pending.running:  # Else an answer that came twice.
-                behaviour = self._memory.behaviour(pending.owner)
-                pending.take(answer)
+            open_trial = self._open.get(number)
+            if open_trial is not None and open_trial.state is not State.WAITING:  # Else an answer that came twice.
+                behaviour = self.behaviours.owned_by(open_trial.owner)
+                open_trial.take(answer, behaviour)
                 self._advance(behaviour)
         self._watch.lap("dispatch")
         self._commit()
 
     def _finish(self, trial: Trial) -> None:
         self._uncommitted[trial.number] = trial
-        if self._rules.asynchronous:
-            self._arrived.append(trial)
-        else:
-            self._finished[trial.number] = trial
+        self._order.finish(trial)
 
     def _commit(self) -> None:
         if self._uncommitted:
             self._watch.start()
-            arrived = self._fed + len(self._arrived) - len(self._uncommitted) if self._rules.asynchronous else None
             trials = list(self._uncommitted.values())
-            self._journal.add(trials, self._rules.space.to_source, arrived)
+            arrival = self._order.arrival(self._fed, len(trials))
+            self._journal.add(trials, self._rules.space.to_source, arrival)
             self._uncommitted.clear()
             if self._sharing is not None:
                 self._sharing.share(trials)
             self._watch.lap("journal")
 
-    def _feed_until(self, last: int) -> None:
-        """Feeds back all trials up to `last` in their order; what is fed back has been committed."""
-        while self._fed <= last:
-            while self._fed not in self._finished:
-                self._collect()
-            if self._fed in self._uncommitted:
-                self._commit()
-            restored = self._fed in self._restored
-            self._restored.discard(self._fed)
-            self._feed(self._finished.pop(self._fed), restored)
-
-    def _feed(self, trial: Trial, restored: bool) -> None:
+    def _feed(self, trial: Trial) -> None:
         self._watch.start()
+        restored = trial.number in self._restored
+        self._restored.discard(trial.number)
         if trial.status is Status.OK and not self._checked:
             self._checked = True
             check_metrics(self._rules.objectives, trial)
         self._algorithm.feedback(trial)
         if self._hurdle is not None:
             self._hurdle.feedback(trial)
-        if self._audits and self._memory.is_split(trial):
+        if self._audits and self.behaviours.is_split(trial):
             self.progress.audit.splits += 1
         self.progress.add(trial, restored)
         self._fed += 1
         for listener in self._listeners:
             listener(trial, self.progress)
         self._watch.lap("feedback")
-        if self._fed % _TEND_EVERY == 0:
-            self._memory.cache.settle(self._complete())
+        if self._rules.artifacts is not None:
+            self._artifacts.note(trial)
+            if self._fed >= self._journalled:
+                self._remove_artifacts()
+        if self._fed % SETTLE_EVERY == 0:
+            self.behaviours.cache.settle(self._order.complete(self._fed, self._open))
             self._snapshots.take(self._fed)
             self._watch.lap("journal")
 
-    def _complete(self) -> int:
-        """A number before which all trials are journalled."""
-        return min([*self._pending, *self._gaps], default=self._fed) if self._rules.asynchronous else self._fed
+    def _remove_artifacts(self) -> None:
+        """Removes the artifacts that neither the best trials nor open ones need."""
+        owners = {one.owner for one in self._open.values()}
+        keys = [self.behaviours.owned_by(owner).keys[0].hex() for owner in owners]
+        self._artifacts.remove_unwanted(self.progress, [*keys, *(one.keys.behaviour for one in self._order.unfed())])

@@ -65,15 +65,14 @@ class Equivalence(pg.Object):
 
     @property
     def audits(self) -> bool:
-        """Whether any hits are audited."""
+        """Tells whether any hits are audited."""
         return self.audit > 0.0
 
     def claims(self, cache: EquivalenceCache, space: Space) -> Claims:
-        """What finds the owners of behaviours in one run.
+        """Returns a function that finds the owners of behaviours in one run.
 
-        It is a function of its own since symbolic fields are slow to read. It takes the number of a proposal, its
-        candidate and the conditions of its evaluation, and returns its static key and the claim. The claim of an owner
-        has at least one key.
+        It takes the number of a proposal, its candidate and the conditions of its evaluation, and returns its static
+        key and the claim. The claim of an owner has at least one key.
         """
         keys, bits, shifted = self.keys, self.mantissa_bits, self.shifted
 
@@ -94,7 +93,7 @@ class Equivalence(pg.Object):
         return claim
 
     def plans(self, streams: Streams) -> Plans:
-        """What decides what a proposal may take from its behaviour, whose counts it changes.
+        """Returns a function that decides what a proposal may take from its behaviour, whose counts it changes.
 
         It takes the number of a proposal, its behaviour, and whether it owns it and no store knows it.
 
@@ -118,14 +117,14 @@ class Equivalence(pg.Object):
         return plan
 
     def doubts(self, evaluations: int, requests: int) -> bool:
-        """Whether a would-be leader is evaluated again before it is believed."""
+        """Tells whether a would-be leader is evaluated again before it is believed."""
         return self.policy.confirm(Record(evaluations, requests))
 
 
 def _again(behaviour: Behaviour, policy: Policy, rng: np.random.Generator) -> bool:
-    """Counts a hit; whether it is evaluated again."""
+    """Counts a hit; tells whether it is evaluated again."""
     if behaviour.forgotten:
-        behaviour.record, behaviour.draws, behaviour.forgotten = Record(), [], False
+        behaviour.record, behaviour.evaluations, behaviour.forgotten = Record(), [], False
         return True
     record = behaviour.record
     record.requests += 1

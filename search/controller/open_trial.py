@@ -1,12 +1,15 @@
-"""A proposal under way: how far it goes through the stages, and the trial it becomes."""
+"""A proposal under way: how far it goes through the stages, and the trial that it becomes."""
 
 import math
 from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 
 from isozyme.evaluators.protocol import Status
-from isozyme.search.controller.behaviour import Behaviour, Draw, furthest, metrics_after, moments, seconds_of
-from isozyme.search.controller.behaviours import written
+from isozyme.search.controller.artifacts import evaluation_folder
+from isozyme.search.controller.behaviour import Behaviour, Evaluation, furthest, metrics_after, moments, seconds_of
+from isozyme.search.controller.behaviours import record_of
 from isozyme.search.controller.equivalence import Equivalence, Plan
 from isozyme.search.executors.protocol import Answer, Request, passes_hurdle
 from isozyme.search.protocol import Effort, Keys, Proposal, Trial
@@ -21,19 +24,28 @@ class Verdict(NamedTuple):
     used: int = 0
 
 
-class Pending:
+class State(Enum):
+    """What an open trial is at."""
+
+    WAITING = "for earlier trials of its behaviour, or to be concluded"
+    EVALUATING = "stages of its behaviour"
+    AUDITING = "the stages of its owner once more, for comparison"
+    MEASURING = "the candidate as it is written"
+
+
+class OpenTrial:
     """A proposal that has been keyed and not yet concluded.
 
     Attributes:
       number: of the trial.
       proposal: what was proposed.
       owner: the trial that owns its behaviour, maybe itself.
-      running: whether it is being evaluated.
+      state: what it is at.
     """
 
     __slots__ = (
-        "_attempts", "_audit", "_auditing", "_bar", "_cpu_seconds", "_draw", "_draws", "_first", "_hit", "_hurdles",
-        "_last", "_plan", "_seconds", "_static", "_worker", "number", "owner", "proposal", "running",
+        "_attempts", "_audit", "_best_cost", "_cpu_seconds", "_evaluation", "_evaluations", "_first", "_folder",
+        "_hit", "_hurdles", "_last", "_plan", "_seconds", "_static", "_worker", "number", "owner", "proposal", "state",
     )  # fmt: skip
 
     def __init__(
@@ -46,115 +58,146 @@ class Pending:
         last: int,
         hurdles: tuple[float | None, ...],
         plan: Plan,
-        draws: list[Draw],
-        bar: float,
+        evaluations: list[Evaluation],
+        best_cost: float,
+        folder: Path | None,
     ) -> None:
-        self.number, self.proposal, self.owner, self.running = number, proposal, owner, False
+        self.number, self.proposal, self.owner, self.state = number, proposal, owner, State.WAITING
         self._static, self._hit, self._last, self._hurdles, self._first = static, hit, last, hurdles, last + 1
-        self._plan, self._draws, self._bar = plan, draws, bar
-        self._draw: Draw | None = None  # The evaluation that it goes on with, if it has to.
+        self._plan, self._evaluations, self._best_cost, self._folder = plan, evaluations, best_cost, folder
+        self._evaluation: Evaluation | None = None  # The one that it goes on with, if it has to.
         self._attempts, self._worker, self._seconds, self._cpu_seconds = 0, "", 0.0, 0.0
-        self._auditing, self._audit = False, None
-
-    @property
-    def owns(self) -> bool:
-        """Whether it is the first of its behaviour."""
-        return self.owner == self.number
+        self._audit: float | None = None
 
     def step(self, behaviour: Behaviour, rules: Rules, equivalence: Equivalence) -> Verdict | Request:
-        """How it ends given what is known of its behaviour, or what has to be evaluated first."""
-        if self._draw is None:
-            self._draw = behaviour.begin(self._draws) if self._plan.fresh else furthest(self._draws)
-        verdict = self._verdict(self._draw, rules)
+        """Returns how it ends given what is known of its behaviour, or what has to be evaluated first."""
+        if self._evaluation is None:
+            own = self._plan.fresh
+            self._evaluation = behaviour.begin(self._evaluations) if own else furthest(self._evaluations)
+        verdict = self._verdict(self._evaluation, rules)
         if isinstance(verdict, Verdict) and verdict.status is Status.OK:
             if self._leads(verdict, rules, equivalence):
-                self._draw = behaviour.begin(self._draws)
-                return self._request(self._draw, 0)
-            if self._plan.audit and self._audit is None and not self._attempts and self._evaluations(verdict) == 1:
-                self.running = self._auditing = True
-                return Request(self.proposal.candidate, "search", 0, self._last, (), self._draw.index)
+                self._evaluation = behaviour.begin(self._evaluations)
+                return self._evaluate(self._evaluation, 0)
+            if self._plan.audit and self._audit is None and not self._attempts and self._count(verdict) == 1:
+                self.state = State.AUDITING
+                return Request(self.proposal.candidate, "search", 0, self._last, (), self._evaluation.index)
+            if rules.measured:
+                return self._measured(verdict, behaviour)
         return verdict
 
-    def _verdict(self, draw: Draw, rules: Rules) -> Verdict | Request:
+    def _measured(self, verdict: Verdict, behaviour: Behaviour) -> Verdict | Request:
+        """Returns a verdict once the candidate has been measured; until then the request to measure it."""
+        measured = behaviour.measurement(self._static)
+        if measured is None:
+            self.state = State.MEASURING
+            return Request(self.proposal.candidate, measures=True)
+        if measured.status is Status.OK:
+            return verdict
+        return Verdict(measured.status, f"measuring: {measured.reason}", verdict.used)
+
+    def _verdict(self, evaluation: Evaluation, rules: Rules) -> Verdict | Request:
         for stage in range(self._last + 1):
-            if stage == len(draw.stages):
-                if draw.failure is not None:
-                    return Verdict(draw.failure.status, draw.failure.reason, stage)
-                return self._request(draw, stage)
-            cost = rules.hurdle_cost
-            if cost is None:
-                continue
-            metrics = metrics_after(self._draws, stage)
-            if not passes_hurdle(self._as_request(draw, stage), stage, metrics, cost):
-                reason = (
-                    f"cost {cost(metrics):.4g} after stage {stage + 1} is above the hurdle {self._hurdles[stage]:.4g}"
-                )
-                return Verdict(Status.HURDLE, reason, stage + 1)
+            if stage == len(evaluation.stages):
+                if evaluation.failure is not None:
+                    return Verdict(evaluation.failure.status, evaluation.failure.reason, stage)
+                return self._evaluate(evaluation, stage)
+            if self._hurdles:
+                metrics, cost = metrics_after(self._evaluations, stage), rules.hurdle_cost
+                if not passes_hurdle(self._request(evaluation, stage), stage, metrics, cost):
+                    assert cost is not None
+                    threshold = f"the hurdle {self._hurdles[stage]:.4g}"
+                    reason = f"cost {cost(metrics):.4g} after stage {stage + 1} is above {threshold}"
+                    return Verdict(Status.HURDLE, reason, stage + 1)
         if self._last < rules.stages - 1:
             reason = f"scored after stage {self._last + 1} of {rules.stages}, as asked"
             return Verdict(Status.PARTIAL, reason, self._last + 1)
         return Verdict(Status.OK, None, self._last + 1)
 
     def _leads(self, verdict: Verdict, rules: Rules, equivalence: Equivalence) -> bool:
-        """Whether it would be the best so far and the policy wants to see more of it first."""
+        """Tells whether it would be the best so far and the policy wants to see more of it first."""
         if self._plan.counts is None:
             return False
         cost = rules.cost(self._metrics(verdict.used))
-        return cost < self._bar and equivalence.doubts(self._evaluations(verdict), self._plan.counts[1])
+        return cost < self._best_cost and equivalence.doubts(self._count(verdict), self._plan.counts[1])
 
-    def _request(self, draw: Draw, first: int) -> Request:
-        self.running, self._first = True, min(self._first, first)
-        return self._as_request(draw, first)
+    def _evaluate(self, evaluation: Evaluation, first: int) -> Request:
+        self.state, self._first = State.EVALUATING, min(self._first, first)
+        return self._request(evaluation, first)
 
-    def _as_request(self, draw: Draw, first: int) -> Request:
-        return Request(self.proposal.candidate, "search", first, self._last, self._hurdles, draw.index)
+    def _named_artifacts(self, evaluation: Evaluation) -> tuple[str, ...]:
+        """Returns the paths of the evaluation's artifacts in the folder of all artifacts."""
+        if self._folder is None or not evaluation.artifacts:
+            return ()
+        folder = evaluation_folder(self._folder, evaluation.index).name
+        return tuple([f"{folder}/{name}" for name in evaluation.artifacts])
 
-    def take(self, answer: Answer) -> None:
+    def _request(self, evaluation: Evaluation, first: int) -> Request:
+        folder = self._folder and evaluation_folder(self._folder, evaluation.index)
+        return Request(self.proposal.candidate, "search", first, self._last, self._hurdles, evaluation.index, folder)
+
+    def take(self, answer: Answer, behaviour: Behaviour) -> None:
         """Takes in the answer to its request."""
-        self.running = False
-        self._attempts += answer.attempts
-        self._worker = answer.worker
+        state, self.state = self.state, State.WAITING
         for outcome in answer.outcomes:
             self._seconds += outcome.seconds
             self._cpu_seconds += outcome.cpu_seconds
-        assert self._draw is not None
-        if self._auditing:
-            self._auditing = False
-            self._audit = _difference(self._draw, answer)
+        if state is State.MEASURING:  # Says nothing of the stages, of which another trial may be the owner.
+            (outcome,) = answer.outcomes
+            return behaviour.add_measurement(self._static, outcome)
+        assert self._evaluation is not None
+        self._attempts += answer.attempts
+        self._worker = answer.worker
+        if state is State.AUDITING:
+            self._audit = _difference(self._evaluation, answer)
         else:
-            self._draw.extend(answer.outcomes)
+            self._evaluation.extend(answer.outcomes)
+        return None
 
-    def _evaluations(self, verdict: Verdict) -> int:
-        """Of how many evaluations its metrics are means."""
-        if len(self._draws) == 1:
-            return self._draws[0].weight
-        return sum(draw.weight for draw in self._draws if len(draw.stages) >= verdict.used) if verdict.used else 1
+    def _count(self, verdict: Verdict) -> int:
+        """Returns of how many evaluations its metrics are means."""
+        if len(self._evaluations) == 1:
+            return self._evaluations[0].weight
+        return sum(one.weight for one in self._evaluations if len(one.stages) >= verdict.used) if verdict.used else 1
 
     def _metrics(self, used: int) -> dict[str, float]:
         metrics: dict[str, float] = {}
         for stage in range(used):
-            metrics |= metrics_after(self._draws, stage)
+            metrics |= metrics_after(self._evaluations, stage)
         return metrics
 
-    def trial(self, verdict: Verdict, behaviour: Behaviour, form: Mapping[str, float], now: float) -> Trial:
-        """The finished trial."""
+    def trial(
+        self, verdict: Verdict, behaviour: Behaviour, form: Mapping[str, float], device: str, now: float
+    ) -> Trial:
+        """Returns the finished trial.
+
+        Args:
+          verdict: how it ends.
+          behaviour: of its candidate.
+          form: metrics of how the candidate is written.
+          device: what is measured on; empty where nothing is.
+          now: seconds since the epoch.
+        """
         status, reason, used = verdict
-        draws, draw = self._draws, self._draw
-        assert draw is not None
-        if len(draws) == 1:
-            stages, seconds = tuple(draw.stages[:used]), tuple(draw.seconds[:used])
+        evaluations, evaluation = self._evaluations, self._evaluation
+        assert evaluation is not None
+        if len(evaluations) == 1:
+            stages, seconds = tuple(evaluation.stages[:used]), tuple(evaluation.seconds[:used])
         else:
-            stages = tuple([metrics_after(draws, stage) for stage in range(used)])
-            seconds = tuple([seconds_of(draws, stage) for stage in range(used)])
+            stages = tuple([metrics_after(evaluations, stage) for stage in range(used)])
+            seconds = tuple([seconds_of(evaluations, stage) for stage in range(used)])
         metrics: dict[str, float] = {}
         for stage in stages:
             metrics |= stage
-        if draw.failure is not None and used == len(draw.stages) and used <= self._last:
-            metrics |= draw.failure.metrics
+        if evaluation.failure is not None and used == len(evaluation.stages) and used <= self._last:
+            metrics |= evaluation.failure.metrics
+        measured = behaviour.measurement(self._static) if status is Status.OK else None
+        if measured is not None:
+            metrics |= measured.metrics
         metrics |= form
-        evaluations, m2 = max(self._evaluations(verdict), 1), {}
-        if evaluations > 1:
-            m2 = {name: one.m2 for name, one in moments(draws, used - 1).items()}
+        count, m2 = max(self._count(verdict), 1), {}
+        if count > 1:
+            m2 = {name: one.m2 for name, one in moments(evaluations, used - 1).items()}
         taken, counts = min(self._first, used), self._plan.counts
         return Trial(
             number=self.number,
@@ -163,7 +206,7 @@ class Pending:
             reason=reason,
             metrics=metrics,
             keys=Keys(self._static.hex(), *[key.hex() for key in behaviour.keys]),
-            cached_from=None if self.owns else self.owner,
+            cached_from=None if self.owner == self.number else self.owner,
             hit=self._hit,
             effort=Effort(self._seconds, self._cpu_seconds, self._attempts, self._worker),
             finished=now,
@@ -171,22 +214,24 @@ class Pending:
             stage_seconds=seconds,
             taken=taken,
             saved_seconds=math.fsum(seconds[:taken]) if self._audit is None else 0.0,
-            evaluations=evaluations,
+            evaluations=count,
             m2=m2,
             audit=self._audit,
-            record=written(draws, behaviour.begun, counts) if counts is not None else "",
+            record=record_of(evaluations, behaviour.begun, counts) if counts is not None else "",
+            device=device if measured is not None else "",
+            artifacts=self._named_artifacts(evaluation),
         )
 
 
-def refused(number: int, proposal: Proposal, reason: str, now: float) -> Trial:
-    """Makes the trial of an invalid candidate, which has no behaviour."""
+def refused_trial(number: int, proposal: Proposal, reason: str, now: float) -> Trial:
+    """Returns the trial of an invalid candidate, which has no behaviour."""
     return Trial(number, proposal, Status.INVALID, reason, finished=now)
 
 
-def _difference(draw: Draw, answer: Answer) -> float:
-    """The largest difference of a metric between an evaluation and its repetition, as a share of it."""
+def _difference(evaluation: Evaluation, answer: Answer) -> float:
+    """Returns the largest difference of a metric between an evaluation and its repetition, as a share of it."""
     worst = 0.0
-    for known, outcome in zip(draw.stages, answer.outcomes, strict=False):
+    for known, outcome in zip(evaluation.stages, answer.outcomes, strict=False):
         if outcome.status is not Status.OK:
             return math.inf
         for name, value in known.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from isozyme.evaluators.protocol import Status
 from isozyme.hashing.stores import Entry, Store, StoreUnavailable
-from isozyme.search.controller.behaviour import Behaviour, Draw
+from isozyme.search.controller.behaviour import Behaviour, Evaluation
 from isozyme.search.protocol import Trial
 
 _PAUSE = 60.0  # seconds for which a store that does not answer is left alone
@@ -31,10 +31,10 @@ class Sharing:
         """Gives a new behaviour the evaluations that the store knows of."""
         entry = self._entry(behaviour.keys)
         if entry is not None:
-            draw = Draw()
-            draw.stages, draw.seconds = [dict(stage) for stage in entry.stages], list(entry.seconds)
-            draw.weight, draw.m2 = entry.evaluations, dict(entry.m2)
-            behaviour.draws, behaviour.begun = [draw], entry.evaluations
+            known = Evaluation()
+            known.stages, known.seconds = [dict(stage) for stage in entry.stages], list(entry.seconds)
+            known.weight, known.m2 = entry.evaluations, dict(entry.m2)
+            behaviour.evaluations, behaviour.begun = [known], entry.evaluations
             behaviour.record.evaluations = entry.evaluations
 
     def _entry(self, keys: tuple[bytes, ...]) -> Entry | None:

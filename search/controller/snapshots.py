@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from isozyme.search.controller.feedback_order import FeedbackOrder
 from isozyme.search.hurdles import RunningHurdle
 from isozyme.search.journal.database import JournalError
 from isozyme.search.journal.journal import Journal
@@ -26,16 +27,15 @@ class Snapshots:
     def __init__(
         self,
         rules: Rules,
+        order: FeedbackOrder,
         journal: Journal,
         algorithm: RunningAlgorithm,
         hurdle: RunningHurdle | None,
         progress: Progress,
     ) -> None:
-        self._space, self._asynchronous, lag = rules.space, rules.asynchronous, rules.lag
-        self._journal, self._algorithm, self._hurdle, self._progress = journal, algorithm, hurdle, progress
-        # Proposals that an earlier session had under way are made again only from a state that is old enough.
-        self._margin = 0 if rules.asynchronous else lag - 1
-        self._kept = _KEPT + lag // EVERY
+        self._rules, self._order, self._journal = rules, order, journal
+        self._algorithm, self._hurdle, self._progress = algorithm, hurdle, progress
+        self._kept = _KEPT + rules.lag // EVERY
         self._newest = -1
 
     def take(self, fed: int) -> None:
@@ -55,7 +55,7 @@ class Snapshots:
         found = self._journal.snapshots()
         self._newest = max((fed for fed, _ in found), default=-1)
         for fed, text in found:
-            if self._journal.missing(fed, fed + self._margin):
+            if self._journal.missing(fed, fed + self._order.margin):
                 continue
             state: Any = json.loads(text)
             if state["format"] != _FORMAT or (state["hurdle"] is None) != (self._hurdle is None):
@@ -68,24 +68,17 @@ class Snapshots:
         return 0
 
     def _trial(self, number: int) -> Trial:
-        return self._journal.trial(number, self._space.from_source)
+        return self._journal.trial(number, self._rules.space.from_source)
 
     def replay(self, fed: int) -> Iterator[Trial]:
-        """The journalled trials that come after `fed` ones, in the order of feedback; read a few at a time.
+        """Yields the journalled trials that come after `fed` ones, in the order of feedback; reads a few at a time.
 
         Raises:
           JournalError: the run was asynchronous and is not now, or the other way round.
         """
-        order = "arrival" if self._asynchronous else "trial"
-        self._check_order()
-        first = fed
-        while True:
-            trials = self._journal.some_trials(self._space.from_source, first, order, 1000)
-            yield from trials
-            if not trials:
-                return
-            first = first + len(trials) if self._asynchronous else trials[-1].number + 1
-
-    def _check_order(self) -> None:
-        if self._journal.count() and self._journal.asynchronous() != self._asynchronous:
+        if self._journal.next_number() and self._journal.asynchronous() != self._rules.asynchronous:
             raise JournalError("asynchronous: this run folder was begun the other way; choose another folder")
+        first = fed
+        while trials := self._journal.some_trials(self._rules.space.from_source, first, self._order.column, 1000):
+            yield from trials
+            first = self._order.after(first, trials)

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.search.journal import database, rows
@@ -31,6 +31,27 @@ CREATE TABLE sessions (
 CREATE TABLE keys (key BLOB PRIMARY KEY, trial INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE snapshots (trials INTEGER PRIMARY KEY, state TEXT NOT NULL);
 """
+
+
+class TrialKeys(NamedTuple):
+    """What a behaviour is found by.
+
+    Attributes:
+      trial: the number of a valid trial.
+      static, behaviour, shifted: its keys; see `search.protocol.Keys`.
+      owner: the trial that owns the behaviour; None for this one.
+      latest: whether it says the latest that is known of its behaviour: as a twin that took it further, or since a
+        cache policy keeps a record of it.
+      device: what it was measured on; None if it was not.
+    """
+
+    trial: int
+    static: bytes
+    behaviour: bytes
+    shifted: bytes | None
+    owner: int | None
+    latest: int
+    device: str | None
 
 
 class Journal:
@@ -161,8 +182,11 @@ class Journal:
             return trial
         raise reported(self._path, ValueError(f"trial {number} is missing"))
 
-    def count(self) -> int:
-        """One more than the largest trial number; trials in flight when a session died may be missing below it."""
+    def next_number(self) -> int:
+        """Returns one more than the largest trial number.
+
+        Trials that were under way when a session died may be missing below it.
+        """
         return self._connection.execute("SELECT coalesce(max(trial) + 1, 0) FROM trials").fetchone()[0]
 
     def missing(self, first: int, last: int) -> list[int]:
@@ -174,15 +198,14 @@ class Journal:
             expected = number + 1
         return gaps + list(range(expected, last))
 
-    def keys(self, first: int) -> Iterator[tuple[int, bytes, bytes, bytes | None, int | None, int]]:
-        """Of the valid trials: number, static key, key, shifted key, owner, and whether they say the latest there is to
-        know of their behaviour: as twins that took it further, or since a cache policy keeps a record of it."""
+    def trial_keys(self, first: int) -> Iterator[TrialKeys]:
+        """Yields the keys of the valid trials from number `first` on."""
         query = (
             "SELECT trial, static_key, key, shifted_key, cached_from, record IS NOT NULL OR "
-            "(attempts > 0 AND audit IS NULL AND cached_from IS NOT NULL) FROM trials "
+            "(attempts > 0 AND audit IS NULL AND cached_from IS NOT NULL), device FROM trials "
             "WHERE trial >= ? AND length(key) > 0 ORDER BY trial"
         )
-        yield from self._connection.execute(query, (first,))
+        yield from map(TrialKeys._make, self._connection.execute(query, (first,)))
 
     def lineage(self, number: int) -> Iterator[int]:
         """Yields the number of a trial, of its first parent, of that one's first parent, and so on.
@@ -232,23 +255,23 @@ class Journal:
         """Begin, last sign of life and description of every session, oldest first."""
         return self._connection.execute("SELECT began, seen, description FROM sessions ORDER BY session").fetchall()
 
-    def known(self) -> Iterator[bytes]:
-        """The keys of the derived table `keys`."""
+    def indexed_keys(self) -> Iterator[bytes]:
+        """Yields the keys of the derived table `keys`."""
         return (key for (key,) in self._connection.execute("SELECT key FROM keys"))
 
-    def owner(self, key: bytes) -> int | None:
-        """The trial that the derived table `keys` names for a key."""
+    def key_owner(self, key: bytes) -> int | None:
+        """Returns the trial that the derived table `keys` names for a key, or None."""
         row = self._connection.execute("SELECT trial FROM keys WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
-    def index(self, keys: Iterable[tuple[bytes, int]], trials: int) -> None:
+    def index_keys(self, keys: Iterable[tuple[bytes, int]], trials: int) -> None:
         """Adds to `keys`, all at once, what the trials before number `trials` own. Later entries win."""
         with self.transaction():
             self._connection.executemany("INSERT OR REPLACE INTO keys VALUES (?, ?)", keys)
             self.set_meta("indexed", str(trials))
 
-    def indexed(self) -> int:
-        """Keys of the trials before this number are in `keys`."""
+    def indexed_trials(self) -> int:
+        """Returns a number; the keys of all trials before it are in `keys`."""
         return int(self.meta("indexed") or 0)
 
     def snapshots(self) -> list[tuple[int, str]]:

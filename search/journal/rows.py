@@ -77,6 +77,13 @@ def _seconds(text: str) -> tuple[float, ...]:
     return tuple(value)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    value = _decode(text)
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"names of artifacts are {text}")
+    return tuple(value)
+
+
 def _hexadecimal(key: Any) -> str:
     if not isinstance(key, bytes):
         raise ValueError(f"a key is {key!r}")
@@ -101,6 +108,7 @@ _SCATTER = _Codec(lambda found: dumps(found) if found else None, lambda text: me
 _KEY = _Codec(bytes.fromhex, _hexadecimal)
 _KEY_OR_NONE = _Codec(lambda key: bytes.fromhex(key) or None, lambda key: _hexadecimal(key or b""))
 _TEXT_OR_NONE = _Codec(lambda text: text or None, lambda text: text or "")
+_NAMES_OR_NONE = _Codec(lambda names: dumps(list(names)) if names else None, lambda text: _names(text or "[]"), list)
 _SHARE = _Codec(show=lambda share: share if share is None or math.isfinite(share) else "failed")
 
 
@@ -141,6 +149,8 @@ _FIELDS = (
     _Field("m2", "TEXT", "m2", _SCATTER),
     _Field("audit", "REAL", "audit", _SHARE),
     _Field("record", "TEXT", "record", _TEXT_OR_NONE),
+    _Field("device", "TEXT", "device", _TEXT_OR_NONE),
+    _Field("artifacts", "TEXT", "artifacts", _NAMES_OR_NONE),
 )
 _NAMES = tuple(field.column for field in _FIELDS)
 COLUMNS = ", ".join(_NAMES)

@@ -97,7 +97,7 @@ class Study:
         """Compares the folder with the plan; returns whether there is anything left to do."""
         known = fact(journal, "identity")
         if known is None:
-            if journal.count() or _others(self._folder):
+            if journal.next_number() or _others(self._folder):
                 raise JournalError(f"{self._folder}: is the run folder of something else; choose another name")
             self._keep("identity", json.dumps(self._plan.identity))
         else:

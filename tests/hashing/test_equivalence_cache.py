@@ -37,13 +37,13 @@ class Shelf(dict):
 
     settled = 0
 
-    def known(self):
+    def indexed_keys(self):
         return iter(self)
 
-    def owner(self, key):
+    def key_owner(self, key):
         return self.get(key)
 
-    def index(self, keys, trials):
+    def index_keys(self, keys, trials):
         self.update(keys)
         self.settled = trials
 

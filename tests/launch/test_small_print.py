@@ -71,7 +71,7 @@ def _trials(folder):
     except ValueError:  # Not yet written.
         return 0
     try:
-        return journal.count()
+        return journal.next_number()
     finally:
         journal.close()
 

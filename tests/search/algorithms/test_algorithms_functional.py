@@ -385,7 +385,7 @@ def test_stop_and_go_on(k, every, tmp_path, monkeypatch):
     assert {None, "static", "numeric"} == {trial.hit for trial in whole}
     assert Status.INVALID not in {trial.status for trial in whole if trial.parents}
     monkeypatch.setattr(snapshots, "EVERY", every)
-    monkeypatch.setattr(controller_module, "_TEND_EVERY", 1)
+    monkeypatch.setattr(controller_module, "SETTLE_EVERY", 1)
     search(tmp_path / "stopped", functional_evolution(), k)
     resumed = search(tmp_path / "stopped", functional_evolution(), 80)
     assert [trace(trial) for trial in resumed] == [trace(trial) for trial in whole]

@@ -20,9 +20,8 @@ from isozyme.search import (
     RegularizedEvolution,
     Trial,
 )
-from isozyme.search.controller import behaviours as memory
+from isozyme.search.controller import behaviours, snapshots
 from isozyme.search.controller import controller as controller_module
-from isozyme.search.controller import snapshots
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
 from isozyme.search.hurdles import RunningHurdle
@@ -568,7 +567,7 @@ def test_a_metric_that_nobody_measures_is_named(tmp_path):
 def test_resume_from_a_snapshot(k, every, whole, tmp_path, monkeypatch):
     """A snapshot spares the replay and changes nothing, however near to it the session was killed."""
     monkeypatch.setattr(snapshots, "EVERY", every)
-    monkeypatch.setattr(controller_module, "_TEND_EVERY", 1)
+    monkeypatch.setattr(controller_module, "SETTLE_EVERY", 1)
     with Search(tmp_path, hurdle=hurdle()) as search:
         search.run(k)
         taken = [fed for fed, _ in search.journal.snapshots()]
@@ -596,11 +595,11 @@ def _timeless(value):
 @pytest.mark.parametrize("kept", [0, 2, 7])
 def test_forgetting_changes_nothing(kept, whole, tmp_path, monkeypatch):
     """Behaviours that nobody waits for are dropped from memory and come back from the journal, stages and all."""
-    monkeypatch.setattr(memory, "_KEPT", kept)
+    monkeypatch.setattr(behaviours, "KEPT", kept)
     with Search(tmp_path, hurdle=hurdle()) as search:
         search.run()
         assert search.traces == [trace(trial) for trial in whole]
-        assert len(search.controller._memory._behaviours) < 20
+        assert len(search.controller.behaviours) < 20
 
 
 class TestAsynchronous:
@@ -646,7 +645,7 @@ class TestAsynchronous:
     def test_a_straggler_does_not_spoil_the_keys_on_disk(self, tmp_path, monkeypatch):
         """Keys are moved to disk up to the oldest trial under way: no kill leaves a key there without its trial."""
         monkeypatch.setattr(cache_module, "_NEWEST", 3)
-        monkeypatch.setattr(controller_module, "_TEND_EVERY", 1)
+        monkeypatch.setattr(controller_module, "SETTLE_EVERY", 1)
         held = []
 
         class Holding(InProcessExecutor):
@@ -666,12 +665,12 @@ class TestAsynchronous:
             with pytest.raises(KeyboardInterrupt):
                 search.controller.run(60)
             assert search.journal.missing(0, held[0] + 1) == held
-            assert search.journal.indexed() == held[0]
+            assert search.journal.indexed_trials() == held[0]
             before = list(search.evaluator.begun)
         with self.search(tmp_path) as search:
             search.controller.run(60)
             trials = search.trials
-            assert search.journal.indexed() > 30
+            assert search.journal.indexed_trials() > 30
             begun = before + search.evaluator.begun
         assert [t.number for t in trials] == list(range(60))
         assert len({SPACE.behaviour(candidate) for candidate in begun}) == len(begun)
