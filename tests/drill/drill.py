@@ -51,9 +51,19 @@ class Drill:
         self._trials = 100 * (controllers + 2)
         self._held: dict[int, tuple[Any, ...]] = {}
         self._lost: set[int] = set()
+        self._sessions: list[_Started] = []
 
     def run(self) -> Result:
-        """Runs both searches; raises `AssertionError` if one of them fails or hangs."""
+        """Runs both searches; raises `AssertionError` if one of them fails or hangs, or leaves workers behind."""
+        try:
+            result = self._run()
+            self._wait_for_workers_to_end()
+            return result
+        finally:
+            for session in self._sessions:
+                self._sweep(session)
+
+    def _run(self) -> Result:
         alone = self._scratch / "alone"
         self._end(self._start(alone, 0, "--config.evaluator.pause=0.0"))  # Nothing depends on the pauses.
         struck = sessions = killed = 0
@@ -76,22 +86,18 @@ class Drill:
         before = len(self._rows(self._folder))
         process = self._start(self._folder, _WORKERS)
         killed = 0
-        try:
-            self._wait(process, before + self._rng.randint(1, 10))
-            for _ in range(strikes):
-                time.sleep(self._rng.uniform(0.0, 0.3))
-                killed += self._kill_a_worker(process.mark)
-            if kill:
-                time.sleep(self._rng.uniform(0.0, 0.3))
-                process.popen.kill()
-                process.popen.wait()
-                self._gone(process.mark)
-                self._compare(self._rows(self._folder))
-                return process.popen.returncode == 0, killed
-            self._end(process)
-            return True, killed
-        finally:
-            self._sweep(process)
+        self._wait(process, before + self._rng.randint(1, 10))
+        for _ in range(strikes):
+            time.sleep(self._rng.uniform(0.0, 0.3))
+            killed += self._kill_a_worker(process.mark)
+        if kill:
+            time.sleep(self._rng.uniform(0.0, 0.3))
+            process.popen.kill()
+            process.popen.wait()
+            self._compare(self._rows(self._folder))
+            return process.popen.returncode == 0, killed
+        self._end(process)
+        return True, killed
 
     def _start(self, folder: Path, workers: int, *more: str) -> "_Started":
         mark = uuid.uuid4().hex
@@ -105,7 +111,8 @@ class Drill:
                 stdout=subprocess.DEVNULL,
                 stderr=file,
             )
-        return _Started(popen, mark, errors)
+        self._sessions.append(_Started(popen, mark, errors))
+        return self._sessions[-1]
 
     def _wait(self, process: "_Started", trials: int) -> None:
         """Returns when the journal holds so many trials, or the search has ended."""
@@ -121,12 +128,13 @@ class Drill:
         self._rng.choice(sorted(workers, key=lambda p: p.pid)).send_signal(signal.SIGKILL)
         return True
 
-    def _gone(self, mark: str) -> None:
-        """Waits until the workers of a dead controller have noticed and ended."""
+    def _wait_for_workers_to_end(self) -> None:
+        """Waits until the workers of dead controllers have noticed, for which Ray takes half a minute, and ended."""
         deadline = time.monotonic() + _HANG
-        while _marked(mark):
-            assert time.monotonic() < deadline, "workers outlive their controller"
-            time.sleep(0.05)
+        for session in self._sessions:
+            while _marked(session.mark):
+                assert time.monotonic() < deadline, "workers outlive their controller"
+                time.sleep(0.05)
 
     def _end(self, process: "_Started") -> None:
         code = process.popen.wait(_HANG)
