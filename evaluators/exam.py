@@ -23,6 +23,7 @@ from isozyme.evaluators.protocol import (
     Measuring,
     Outcome,
     Status,
+    keeps_artifacts_of,
     measured_of,
     stage_metric_of,
     stages_of,
@@ -261,6 +262,9 @@ def _measures(examined: Examined) -> str | None:
 
 def _keeps_artifacts(examined: Examined) -> str | None:
     """Stages that share a folder come out as without one, write what they name there, and can do without it."""
+    if not keeps_artifacts_of(examined.evaluator):
+        named = sorted({name for _, outcome in examined.answers for name in outcome.artifacts})
+        return f"names the artifacts {named}, and does not say keeps_artifacts = True" if named else None
     last = stages_of(examined.evaluator) - 1
     known = {(job.candidate, job.stage): outcome for job, outcome in examined.answers if job.split == SPLITS[0]}
     for candidate in examined.candidates:

@@ -87,6 +87,11 @@ def at_once_of(evaluator: Any) -> int:
     return int(getattr(evaluator, "at_once", 1))
 
 
+def keeps_artifacts_of(evaluator: Any) -> bool:
+    """Reads whether an evaluator wants a folder for artifacts (see `Job.folder`): its attribute `keeps_artifacts`."""
+    return bool(getattr(evaluator, "keeps_artifacts", False))
+
+
 def measured_of(evaluator: Any) -> tuple[str, ...]:
     """Reads which metrics of an evaluator are measured (see `Measuring`); none where it measures nothing."""
     return tuple(getattr(evaluator, "measured", ()))
@@ -104,7 +109,8 @@ class Evaluator(Protocol):
     (see `stages_of`), and which metric all stages but the last one give in an attribute `stage_metric`: a hurdle that
     names no metric compares that one. Stages are asked for one at a time, and their outcomes are cached apart. One
     that can score several candidates in one executable says how many it likes at once in an attribute `at_once`, and
-    gets up to so many jobs in a call, of any stages. One that measures is `Measuring` besides.
+    gets up to so many jobs in a call, of any stages. One whose later stages go on from what earlier ones have written
+    says so by `keeps_artifacts = True`, and finds a folder in its jobs. One that measures is `Measuring` besides.
     """
 
     def prepare(self) -> None:

@@ -1,10 +1,11 @@
 """What a config file returns: the whole of a run as one symbolic object."""
 
+from pathlib import Path
 from typing import Any
 
 import pyglove as pg
 
-from isozyme.evaluators.protocol import Evaluator, stage_metric_of, stages_of
+from isozyme.evaluators.protocol import Evaluator, keeps_artifacts_of, measured_of, stage_metric_of, stages_of
 from isozyme.hashing import digest
 from isozyme.search.accounting.power import Power
 from isozyme.search.controller.equivalence import Equivalence
@@ -136,6 +137,11 @@ class Experiment(pg.Object):
             method = missing_method(part, protocol)
             if method is not None:
                 raise TypeError(f"{name} is {part!r}, which has no method {method}()")
+        if self.objectives[0].metric in measured_of(self.evaluator):
+            raise ValueError(
+                f"objectives: {self.objectives[0].metric} is measured, and the closing scores without measuring; let a "
+                "metric of the evaluator's stages come first"
+            )
         if self.meta_validation is not None and not self.space.references:
             raise ValueError("meta_validation: the space names no references to compare with; leave it out")
         if self.funnel is not None and not baselines(self.space):
@@ -149,8 +155,12 @@ class Experiment(pg.Object):
         if self.funnel is not None:
             self.funnel.prepare()
 
-    def rules(self) -> Rules:
-        """Makes the rules that all parts of a run are handed."""
+    def rules(self, artifacts: Path | None = None) -> Rules:
+        """Makes the rules that all parts of a run are handed.
+
+        Args:
+          artifacts: the folder in which an evaluator that keeps artifacts finds its own.
+        """
         hurdle = self.hurdle.comparing(stage_metric_of(self.evaluator)) if self.hurdle is not None else None
         return Rules(
             self.space,
@@ -160,6 +170,8 @@ class Experiment(pg.Object):
             self.seed,
             self.lag,
             self.asynchronous,
+            measured_of(self.evaluator),
+            artifacts if keeps_artifacts_of(self.evaluator) else None,
         )
 
     def record(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from isozyme.search.validation.simplification import Step
 from isozyme.spaces.protocol import Space
 
 FRONT_FILE = "pareto.csv"
+ARTIFACTS = "artifacts"
 
 
 def write_front(folder: Path, archive: ParetoArchive) -> None:
@@ -48,15 +49,17 @@ class FrontFile:
 def write_winner(folder: Path, space: Space, closing: Closing, lineage: list[int]) -> None:
     """Writes `best/`: the usable form of what was found, and a card with its metrics, lineage and keys.
 
-    A simplified winner is joined by its usable form as found, in `best/raw/`, and by `best/simplification.jsonl`.
+    Its artifacts, such as trained weights, lie beside it. A simplified winner is joined by its usable form as found, in
+    `best/raw/`, and by `best/simplification.jsonl`.
     """
     best, winner = folder / "best", closing.winner
-    _write_all(best, space.export(closing.candidate))
+    kept = artifacts_of(folder, winner)
+    _write_all(best, {**({} if closing.steps else kept), **space.export(closing.candidate)})
     # A run may be closed again, with other settings.
     shutil.rmtree(best / "raw", ignore_errors=True)
     (best / "simplification.jsonl").unlink(missing_ok=True)
     if closing.steps:
-        _write_all(best / "raw", space.export(winner.candidate))
+        _write_all(best / "raw", {**kept, **space.export(winner.candidate)})
         write(best / "simplification.jsonl", "".join(_line(space, step) for step in closing.steps))
     card = {
         "trial": winner.number,
@@ -75,6 +78,18 @@ def write_winner(folder: Path, space: Space, closing: Closing, lineage: list[int
     if closing.comparisons:
         card["funnel"] = [_figures(comparison) for comparison in closing.comparisons]
     write(best / "card.json", json.dumps(card, indent=1) + "\n")
+
+
+def artifacts_of(folder: Path, trial: Trial) -> dict[str, bytes]:
+    """Reads the artifacts that a run still has of a trial, by file name.
+
+    Args:
+      folder: of the run.
+      trial: its paths come from a file, so those that lead out of the folder of artifacts are left out.
+    """
+    root = (folder / ARTIFACTS).resolve()
+    files = [(root / path).resolve() for path in trial.artifacts]
+    return {file.name: file.read_bytes() for file in files if file.is_relative_to(root) and file.is_file()}
 
 
 def _write_all(folder: Path, files: Any) -> None:

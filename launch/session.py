@@ -47,7 +47,7 @@ class _Session:
 
     def __init__(self, experiment: Experiment, where: Where, console: Console, stack: contextlib.ExitStack) -> None:
         self._experiment, self._where, self._console, self._stack = experiment, where, console, stack
-        self._rules = experiment.rules()
+        self._rules = experiment.rules(where.folder / outputs.ARTIFACTS)
         self._journal = stack.enter_context(contextlib.closing(Journal.open(where.folder)))
         self._executor = stack.enter_context(contextlib.closing(where.executor(experiment, console)))
         self._sharing: Sharing | None = None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from isozyme.launch import workdir
 from isozyme.launch.errors import UsageError
+from isozyme.launch.outputs import artifacts_of
 from isozyme.launch.reading import RunReader
 from isozyme.launch.reports.printing import escaped, say
 from isozyme.launch.reports.restoring import space_of
@@ -43,7 +44,7 @@ def export(
         to.mkdir(parents=True, exist_ok=True)
         if any(to.iterdir()):
             raise UsageError(f"--to={to}: holds files already; choose another folder")
-        for name, content in space.export(candidate).items():
+        for name, content in {**artifacts_of(reader.folder, card.trial), **space.export(candidate)}.items():
             workdir.write(to / name, content)
             say(escaped(str(to / name)))
     except OSError as error:

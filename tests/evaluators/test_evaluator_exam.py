@@ -245,6 +245,8 @@ class MeasuredOnce(Measured):
 class Continuing(Plain):
     """Stage 2 goes on from what stage 1 has written, or does without; what breaks it follows."""
 
+    keeps_artifacts = True
+
     def one(self, job):
         outcome = super().one(job)
         if outcome.status is not Status.OK or job.folder is None:
@@ -273,7 +275,17 @@ class OtherwiseWithArtifacts(Continuing):
         return super().read(job) + 1
 
 
+class KeepsArtifactsUnasked(Continuing):
+    keeps_artifacts = False
+
+    def one(self, job):
+        outcome = super().one(job)
+        return Outcome(outcome.status, outcome.reason, outcome.metrics, artifacts=("state.txt",))
+
+
 class NamesWhatIsNotThere(Plain):
+    keeps_artifacts = True
+
     def one(self, job):
         outcome = super().one(job)
         return Outcome(outcome.status, outcome.reason, outcome.metrics, artifacts=("weights.npz",))
@@ -324,6 +336,7 @@ def test_the_sound_one_passes():
         (MeasuredOnce, "expected are 3 finite numbers or more"),
         (NeedsItsArtifacts, "with a folder for artifacts, those of stage 0 gone, and"),
         (OtherwiseWithArtifacts, "with a folder for artifacts, and"),
+        (KeepsArtifactsUnasked, "names the artifacts ['state.txt'], and does not say keeps_artifacts = True"),
         (NamesWhatIsNotThere, "names the artifacts ['weights.npz'], which are not in the job's folder"),
         (NamesNothing, "leaves ['state.txt'] in the job's folder and names them in no artifacts"),
         (OneEvaluation, "evaluations 0 and 1 give the same metrics"),
