@@ -64,6 +64,17 @@ def pareto() -> Experiment:
     return _experiment(evaluator, NSGA2(200, variation=Mutation()), Budget(20_000), hurdle=None)
 
 
+def step_time() -> Experiment:
+    """Loss against the measured time of an update, which compiles every program that is written anew: 200 trials.
+
+    Half a minute on one core with --workers 0. Loss 0.1621 of AdamW falls to 0.0713 in three statements without states,
+    an update of which takes 0.12 microseconds in place of 0.79; what else is on the front trains nothing.
+    """
+    evaluator = OptimizerEvaluator([_perceptron()], step_time=True)
+    objectives = [Minimize("loss", 1.0), Minimize("step_microseconds", 100.0)]
+    return _experiment(evaluator, NSGA2(40, variation=Mutation()), Budget(200), objectives=objectives, hurdle=None)
+
+
 def demo() -> Experiment:
     """A minute and a half on two cores: 1,000 trials, about 310 of them evaluated.
 

@@ -21,7 +21,7 @@ from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.spaces.lion import NAMED
 
 PROGRAMS = 60
-VARIANTS = ("experiment", "laptop", "beyond_constants", "pareto", "demo", "smoke")
+VARIANTS = ("experiment", "laptop", "beyond_constants", "pareto", "step_time", "demo", "smoke")
 
 
 @pytest.fixture(scope="module")
