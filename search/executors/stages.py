@@ -86,7 +86,11 @@ def run_request(evaluator: Evaluator, request: Request, cost: Cost | None, alarm
 
 
 def _job(request: Request, stage: int) -> Job:
-    return Job(request.candidate, request.split, stage, request.evaluation, request.folder)
+    """Makes the job of one stage. It has a folder only where this machine sees the run folder, which holds all of them."""
+    folder = request.folder
+    if folder is not None and not folder.parents[1].is_dir():
+        folder = None
+    return Job(request.candidate, request.split, stage, request.evaluation, folder)
 
 
 def _run_together(evaluator: Evaluator, jobs: Sequence[Job], alarm: Alarm) -> list[Outcome]:
