@@ -86,7 +86,7 @@ def run_request(evaluator: Evaluator, request: Request, cost: Cost | None, alarm
 
 
 def _job(request: Request, stage: int) -> Job:
-    """Makes the job of one stage. It has a folder only where this machine sees the run folder, which holds all of them."""
+    """Makes the job of one stage. It has a folder only where this machine sees the run folder, in which all lie."""
     folder = request.folder
     if folder is not None and not folder.parents[1].is_dir():
         folder = None
