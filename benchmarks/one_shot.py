@@ -30,10 +30,10 @@ import jax.numpy as jnp  # noqa: E402
 import optax  # noqa: E402
 from jax import lax  # noqa: E402
 
+from isozyme.evaluators import training  # noqa: E402
+from isozyme.evaluators.networks import Weights, narrowed  # noqa: E402
 from isozyme.evaluators.tabular import TableTask, TabularSupernet, space_for  # noqa: E402
-from isozyme.evaluators.tabular.network import Weights, sliced  # noqa: E402
 from isozyme.evaluators.tabular.tasks import LoadedTable  # noqa: E402
-from isozyme.evaluators.tabular.training import State, batch  # noqa: E402
 from isozyme.spaces.tabnas import FeedForward, parameters  # noqa: E402
 
 TASK = TableTask("diamonds_cut")
@@ -54,7 +54,7 @@ def loop(step: Callable[[Any, jax.Array], Any], steps: int) -> Any:
 def shared_step(supernet: TabularSupernet, space: FeedForward, warm: bool) -> Callable[[Any, jax.Array], Any]:
     """Sampling, a weight step and a look, as a one-shot search takes them; qualities are added up."""
 
-    def step(carry: tuple[State, jax.Array], key: jax.Array) -> tuple[State, jax.Array]:
+    def step(carry: tuple[training.State, jax.Array], key: jax.Array) -> tuple[training.State, jax.Array]:
         state, total = carry
         sample, train, look = jax.random.split(key, 3)
         choices = jax.random.randint(sample, (space.layers,), 0, len(space.widths))
@@ -65,7 +65,7 @@ def shared_step(supernet: TabularSupernet, space: FeedForward, warm: bool) -> Ca
     return step
 
 
-def alone_step(task: LoadedTable) -> Callable[[State, jax.Array], State]:
+def alone_step(task: LoadedTable) -> Callable[[training.State, jax.Array], training.State]:
     """A weight step of a network without masks."""
 
     def loss(weights: Weights, rows: Any) -> jax.Array:
@@ -76,10 +76,9 @@ def alone_step(task: LoadedTable) -> Callable[[State, jax.Array], State]:
         logits = x @ weights.layers[-1][0] + weights.layers[-1][1]
         return optax.softmax_cross_entropy_with_integer_labels(logits, rows.target).mean()
 
-    def step(state: State, key: jax.Array) -> State:
-        gradients = jax.grad(loss)(state.weights, batch(task.train, key, task.recipe.batch_size))
-        updates, moments = task.recipe.optimizer.update(gradients, state.moments)
-        return State(optax.apply_updates(state.weights, updates), moments)  # pyright: ignore[reportArgumentType]
+    def step(state: training.State, key: jax.Array) -> training.State:
+        rows = training.batch(task.train, key, task.recipe.batch_size)
+        return training.step(task.recipe, state, lambda weights: loss(weights, rows))
 
     return step
 
@@ -104,8 +103,7 @@ def main() -> None:
     space, supernet = space_for(TASK), TabularSupernet(TASK)
     supernet.setup(space, seed=0)
     task, start, widths = LoadedTable(TASK, space, seed=0), supernet.start(0), mean_network(space)
-    weights = sliced(start.weights, widths)
-    own = State(weights, task.recipe.optimizer.init(weights))  # pyright: ignore[reportArgumentType]
+    own = training.start(task.recipe, narrowed(start.weights, widths))
     runs = {
         "supernet": (loop(shared_step(supernet, space, warm=False), steps), (start, jnp.zeros(()))),
         "supernet, all at their widest": (loop(shared_step(supernet, space, warm=True), steps), (start, jnp.zeros(()))),

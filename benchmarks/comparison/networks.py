@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from equinox import nn
 
 from isozyme.evaluators.optimizer.networks import MultiLayerPerceptron
-from isozyme.evaluators.tabular.shape import embedding_size
+from isozyme.evaluators.tabular.columns import embedding_size
 
 
 class PatchConvolutions(eqx.Module):

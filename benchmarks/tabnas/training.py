@@ -54,18 +54,18 @@ def lesson(task: TableTask, space: FeedForward, seed: int) -> Lesson:
     import jax.numpy as jnp
     import optax
 
-    from isozyme.evaluators.tabular.network import initial
+    from isozyme.evaluators.networks import initial
 
     first, second = jax.random.split(loaded.key("alone", 0))
     draw = partial(jax.random.randint, shape=(task.batch_size,), minval=0, maxval=len(loaded.train.target))
     chosen = jax.vmap(lambda t: draw(jax.random.fold_in(second, t)))(jnp.arange(task.steps))
-    weights = initial(first, loaded.shape, jnp.ones(space.layers, jnp.int32))
+    weights = initial(first, loaded.network, jnp.ones(space.layers, jnp.int32))
     layers = [np.asarray(weight) for weight, _ in weights.layers]
-    layers[0] = layers[0] * np.sqrt(np.float32(loaded.shape.inputs))
+    layers[0] = layers[0] * np.sqrt(np.float32(space.inputs))
     rates = jax.vmap(optax.cosine_decay_schedule(task.rate, task.steps))(jnp.arange(task.steps))
-    rows = partial(_rows, loaded.shape.vocabularies)
-    held = {split: rows(loaded.held[split], slice(None)) for split in SPLITS}
     embeddings = [np.asarray(one) for one in weights.embeddings]
+    rows = partial(_rows, [len(one) for one in embeddings])
+    held = {split: rows(loaded.held[split], slice(None)) for split in SPLITS}
     return Lesson(rows(loaded.train, np.asarray(chosen)), held, embeddings, layers, np.asarray(rates))
 
 

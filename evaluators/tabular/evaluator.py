@@ -11,7 +11,7 @@ from isozyme.evaluators.protocol import Job, Outcome, Status
 from isozyme.evaluators.seeds import repeats
 from isozyme.evaluators.tabular.tasks import LoadedTable, TableTask
 
-_VERSION = "tabular-1"
+_VERSION = "tabular-2"
 
 
 @pg.members(
@@ -45,7 +45,7 @@ class TabularEvaluator(pg.Object):
 
         from isozyme.evaluators.tabular.training import train
 
-        self._train: Any = jax.jit(partial(train, self._loaded.recipe))
+        self._train: Any = jax.jit(partial(train, self._loaded.recipe, self._loaded.network))
 
     def conditions(self, split: str) -> str:
         """Tells all that a metric depends on besides the candidate."""

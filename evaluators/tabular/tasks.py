@@ -11,7 +11,8 @@ from isozyme.evaluators import conditions, process
 from isozyme.evaluators.datasets import Table, full_name, load_table
 from isozyme.evaluators.protocol import SPLITS
 from isozyme.evaluators.seeds import derived
-from isozyme.evaluators.tabular.shape import shape_of
+from isozyme.evaluators.tabular.columns import network_for
+from isozyme.spaces.networks import input_shape, output_shape
 from isozyme.spaces.tabnas import WIDTHS, FeedForward
 
 
@@ -34,44 +35,51 @@ class TableTask(pg.Object):
 
 
 def space_for(task: TableTask, layers: int = 3, widths: Sequence[int] = WIDTHS) -> FeedForward:
-    """The space of networks with the inputs and outputs that a task's table has.
+    """Makes the space of networks with the inputs and outputs that a task's table has.
 
     Args:
       task: gives the table, which has to be there.
       layers: hidden layers.
       widths: what each layer's width is chosen from, in ascending order.
     """
-    shape = shape_of(_tables(task.data)["train"], layers, max(widths))
-    return FeedForward(shape.inputs, shape.outputs, layers, list(widths))
+    return FeedForward(*_sizes(_tables(task.data)["train"]), layers, list(widths))
 
 
 class LoadedTable:
     """A table and its task in memory, with the columns where they are computed on.
 
     Random numbers are a function of the seed, the task and what `key` is asked for alone.
+
+    Attributes:
+      network: the widest one of the space.
+      recipe: how networks are trained.
+      widths: what each hidden layer's width is chosen from, int32 [choices].
+      widest: the widest network's widths, int32 [layers].
+      train: all training rows.
+      held: rows of each held-out split, as many in all, so that one executable serves them.
     """
 
     def __init__(self, task: TableTask, space: FeedForward, seed: int) -> None:
         process.fix()
         import jax.numpy as jnp
 
-        from isozyme.evaluators.tabular.training import recipe
+        from isozyme.evaluators.training import adam_recipe
 
         self._task, self._seed = task, seed
         tables = _tables(task.data)
-        self.shape = shape_of(tables["train"], space.layers, max(space.widths))
-        wanted = self.shape.inputs, self.shape.outputs
+        wanted = _sizes(tables["train"])
         if (space.inputs, space.outputs) != wanted:
             raise ValueError(
                 f"space has inputs={space.inputs} and outputs={space.outputs}, the table {task.data!r} needs "
                 f"inputs={wanted[0]} and outputs={wanted[1]}; space_for(task) makes such a space"
             )
-        self.recipe = recipe(self.shape, task.rate, task.batch_size, task.steps)
+        widest = [max(space.widths)] * space.layers
+        self.network = network_for(tables["train"], widest)
+        self.recipe = adam_recipe(task.rate, task.batch_size, task.steps)
         self.widths = jnp.asarray(list(space.widths), jnp.int32)
-        self.widest = jnp.full(space.layers, self.shape.widest, jnp.int32)
+        self.widest = jnp.asarray(widest, jnp.int32)
         shared = min(task.held_rows, *(len(tables[split].target) for split in SPLITS))
         self.train = _rows(tables["train"], len(tables["train"].target))
-        # As many rows in all of them, so that one executable serves all splits.
         self.held = {split: _rows(tables[split], shared) for split in SPLITS}
 
     def key(self, *parts: Any) -> Any:
@@ -81,14 +89,14 @@ class LoadedTable:
         return jax.random.key(derived(self._seed, self._task.data, *parts))
 
     def conditions(self, version: str, split: str, **facts: Any) -> str:
-        """Writes down an evaluator's conditions on this task: versions, data, task, sizes, seed and `facts`."""
+        """Writes down an evaluator's conditions on this task: versions, data, task, network, seed and `facts`."""
         return conditions.written(
             version,
             ["optax"],
             split=split,
             data=full_name(self._task.data),
             task=self._task.to_json_str(),
-            shape=self.shape,  # Initial weights are slices of the widest network's.
+            network=repr(self.network),  # Initial weights are slices of the widest network's.
             seed=self._seed,
             **facts,
         )
@@ -100,11 +108,17 @@ def _tables(name: str) -> Mapping[str, Table]:
     return load_table(name)
 
 
+def _sizes(table: Table) -> tuple[int, int]:
+    """Inputs and outputs of networks for a table."""
+    network = network_for(table, [])
+    return input_shape(network)[0], output_shape(network.layers, input_shape(network))[0]
+
+
 def _rows(table: Table, count: int) -> Any:
     """`count` rows at equal distances."""
     import jax.numpy as jnp
 
-    from isozyme.evaluators.tabular.network import Rows
+    from isozyme.evaluators.tabular.training import Rows
 
     chosen = np.linspace(0, len(table.target) - 1, count).astype(int)
     return Rows(*(jnp.asarray(column[chosen]) for column in (table.numeric, table.categorical, table.target)))

@@ -1,73 +1,74 @@
-"""One weight step, and a stand-alone training run made of such steps; pure functions."""
+"""Feed-forward networks on rows of a table: what they predict is worth, and a stand-alone training run."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
-from jax import lax
 
-from isozyme.evaluators.tabular.network import Rows, Weights, initial, loss, quality
-from isozyme.evaluators.tabular.shape import Shape
-
-
-class State(NamedTuple):
-    """Weights of the widest network and the optimizer's state, of the same shapes."""
-
-    weights: Weights
-    moments: Any
+from isozyme.evaluators import training
+from isozyme.evaluators.networks import Weights, apply, initial
+from isozyme.spaces.networks import Network
 
 
-class Recipe(NamedTuple):
-    """How networks are trained.
+class Rows(NamedTuple):
+    """Rows of a table: numeric float32 [rows, n], categorical int32 [rows, m], target [rows].
 
-    Attributes:
-      shape: of the widest network.
-      optimizer: Adam whose rate decays as a cosine over `steps`.
-      batch_size: rows in a step.
-      steps: of a whole run.
+    The target holds classes where it is int32, and numbers to be predicted where it is float32.
     """
 
-    shape: Shape
-    optimizer: optax.GradientTransformation
-    batch_size: int
-    steps: int
+    numeric: jax.Array
+    categorical: jax.Array
+    target: jax.Array
 
 
-def recipe(shape: Shape, rate: float, batch_size: int, steps: int) -> Recipe:
-    """Adam from `rate` down to zero."""
-    return Recipe(shape, optax.adam(optax.cosine_decay_schedule(rate, steps)), batch_size, steps)
+def predict(weights: Weights, network: Network, widths: jax.Array, rows: Rows) -> jax.Array:
+    """Computes logits or numbers, [rows, outputs], of the network with `widths`, int32 [layers]."""
+    return apply(weights, network, (rows.numeric, rows.categorical), widths)
 
 
-def start(recipe: Recipe, key: jax.Array, widths: jax.Array) -> State:
-    """The state before training."""
-    weights = initial(key, recipe.shape, widths)
-    return State(weights, recipe.optimizer.init(weights))  # pyright: ignore[reportArgumentType]
+def loss(weights: Weights, network: Network, widths: jax.Array, rows: Rows) -> jax.Array:
+    """Computes the mean cross-entropy in nats, or the mean squared error in units of the target; a scalar."""
+    return _error(predict(weights, network, widths, rows), rows.target)
 
 
-def batch(rows: Rows, key: jax.Array, size: int) -> Rows:
-    """`size` rows, drawn with replacement where the rows are."""
-    chosen = jax.random.randint(key, (size,), 0, len(rows.target))
-    return Rows(*(column[chosen] for column in rows))
+def quality(
+    weights: Weights, network: Network, widths: jax.Array, rows: Rows, variance: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Tells what a network is worth on some rows.
 
+    Args:
+      weights, network, widths, rows: as above.
+      variance: of the target, for R²; on a batch that of its whole split, since a batch's own would bias the ratio.
 
-def step(recipe: Recipe, state: State, widths: jax.Array, rows: Rows) -> State:
-    """One step of the network with `widths` on a batch.
-
-    Weights outside of the sampled network have gradients of zero; Adam still moves them by what they had before, as
-    in any shared training.
+    Returns:
+      accuracy or R², and the loss; scalars.
     """
-    gradients = jax.grad(loss)(state.weights, widths, rows, recipe.shape)
-    updates, moments = recipe.optimizer.update(gradients, state.moments)
-    return State(optax.apply_updates(state.weights, updates), moments)  # pyright: ignore[reportArgumentType]
+    predicted = predict(weights, network, widths, rows)
+    error = _error(predicted, rows.target)
+    if _is_number(rows.target):
+        return 1.0 - error / variance, error
+    return jnp.mean(jnp.argmax(predicted, axis=1) == rows.target), error
 
 
-def train(recipe: Recipe, widths: jax.Array, key: jax.Array, rows: Rows, held: Rows) -> tuple[jax.Array, jax.Array]:
-    """Trains one network from scratch; what counts is the last step, nothing is chosen on held-out rows.
+def score(weights: Weights, network: Network, widths: jax.Array, rows: Rows) -> tuple[jax.Array, jax.Array]:
+    """Computes accuracy or R², and the loss, on a whole split; scalars."""
+    return quality(weights, network, widths, rows, variance_of(rows))
+
+
+def variance_of(rows: Rows) -> jax.Array:
+    """Computes the variance of the target over all rows; a scalar."""
+    return jnp.var(rows.target.astype(jnp.float32))
+
+
+def train(
+    recipe: training.Recipe, network: Network, widths: jax.Array, key: jax.Array, rows: Rows, held: Rows
+) -> tuple[jax.Array, jax.Array]:
+    """Trains one network from scratch and scores it after the last step.
 
     Args:
       recipe: how.
-      widths: int32 [layers].
+      network: the widest of all.
+      widths: int32 [layers], the units that this one uses.
       key: of initial weights and batches.
       rows, held: what to learn from and to score on.
 
@@ -75,19 +76,16 @@ def train(recipe: Recipe, widths: jax.Array, key: jax.Array, rows: Rows, held: R
       accuracy or R², and the loss; scalars.
     """
     initial_key, batch_key = jax.random.split(key)
-
-    def one(t: jax.Array, state: State) -> State:
-        return step(recipe, state, widths, batch(rows, jax.random.fold_in(batch_key, t), recipe.batch_size))
-
-    state = lax.fori_loop(0, recipe.steps, one, start(recipe, initial_key, widths))
-    return score(recipe.shape, state.weights, widths, held)
+    weights = initial(initial_key, network, widths)
+    trained = training.train(recipe, weights, batch_key, rows, lambda w, drawn: loss(w, network, widths, drawn))
+    return score(trained, network, widths, held)
 
 
-def score(shape: Shape, weights: Weights, widths: jax.Array, rows: Rows) -> tuple[jax.Array, jax.Array]:
-    """Accuracy or R², and the loss, on a whole split; scalars."""
-    return quality(weights, widths, rows, shape, variance_of(rows))
+def _error(predicted: jax.Array, target: jax.Array) -> jax.Array:
+    if _is_number(target):
+        return jnp.mean((predicted[:, 0] - target) ** 2)
+    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(predicted), target[:, None], axis=1))
 
 
-def variance_of(rows: Rows) -> jax.Array:
-    """Variance of the target, over all rows; a scalar."""
-    return jnp.var(rows.target.astype(jnp.float32))
+def _is_number(target: jax.Array) -> bool:
+    return jnp.issubdtype(target.dtype, jnp.floating)

@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
+import jax
 import numpy as np
 import pyglove as pg
 import pytest
 
 from isozyme.evaluators import DataUnavailable, Evaluator, Job, Status
+from isozyme.evaluators.seeds import repeats
 from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
+from isozyme.evaluators.tabular.tasks import LoadedTable
+from isozyme.evaluators.tabular.training import train
 from isozyme.search import Controller, Journal, Maximize, Minimize, RegularizedEvolution
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
@@ -84,15 +89,16 @@ def test_numbers_are_a_function_of_seed_repeat_and_split(cuts):
 def test_repeats_are_averaged(cuts):
     """The mean over the seeds of a split; those of further evaluations and of the closing splits are others."""
     (metrics,) = score(cuts, Job((1, 1)))
-    loaded, widths = cuts._loaded, SPACES["diamonds_cut"].lower((1, 1))
+    space = SPACES["diamonds_cut"]
+    loaded, widths = LoadedTable(TASKS["diamonds_cut"], space, seed=0), space.lower((1, 1))
+    alone = jax.jit(partial(train, loaded.recipe, loaded.network))
     losses = [
-        float(cuts._train(widths, loaded.key("alone", repeat), loaded.train, loaded.held["search"])[1])
-        for repeat in (0, 1)
+        float(alone(widths, loaded.key("alone", repeat), loaded.train, loaded.held["search"])[1]) for repeat in (0, 1)
     ]
     assert losses[0] != losses[1]
     assert metrics["loss"] == pytest.approx(np.mean(losses))
-    seeds = [set(cuts._repeats(split, draw)) for split, draw in (("search", 0), ("final", 0), ("search", 1))]
-    assert [sorted(s) for s in seeds] == [[0, 1], [2, 3, 4, 5], [6, 7]]
+    taken = [list(repeats(split, number, 2, 4)) for split, number in (("search", 0), ("final", 0), ("search", 1))]
+    assert taken == [[0, 1], [2, 3, 4, 5], [6, 7]]
 
 
 def test_divergence_is_a_typed_result():
@@ -106,13 +112,13 @@ def test_divergence_is_a_typed_result():
 
 
 def test_conditions_name_everything(cuts):
-    """Version, data, task, sizes, split, seeds, backend, precision and thread count."""
+    """Version, data, task, network, data split, seeds, backend, precision and thread count."""
     found = {split: json.loads(cuts.conditions(split)) for split in ("search", "selection", "final")}
     assert (found["search"]["repeats"], found["final"]["repeats"]) == ([0, 1], [2, 3, 4, 5])
     assert found["search"]["data"].startswith("isozyme_diamonds_cut/")
     assert len({json.dumps(conditions) for conditions in found.values()}) == 3
     assert made(seed=1).conditions("search") != cuts.conditions("search")
-    assert {"task", "shape", "backend", "precision", "threads", "jax", "optax"} <= set(found["search"])
+    assert {"task", "network", "backend", "precision", "threads", "jax", "optax"} <= set(found["search"])
 
 
 def test_space_and_table_have_to_fit():

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 from jax import lax
 
+from isozyme.evaluators.networks import narrowed
 from isozyme.evaluators.protocol import Supernet
 from isozyme.evaluators.tabular import TableTask, TabularSupernet, space_for
-from isozyme.evaluators.tabular.network import predict, sliced
 from isozyme.evaluators.tabular.tasks import LoadedTable
+from isozyme.evaluators.tabular.training import predict
 
 WIDTHS = (4, 16, 64, 96)
 NAMES = ["diamonds_cut", "diamonds_price"]
 TASKS = {name: TableTask(name, steps=120, batch_size=64, rate=1e-2, held_rows=1000) for name in NAMES}
 SPACES = {name: space_for(task, layers=2, widths=WIDTHS) for name, task in TASKS.items()}
+LOADED = {name: LoadedTable(task, SPACES[name], seed=0) for name, task in TASKS.items()}
 
-PREDICT = jax.jit(predict)
+PREDICT = jax.jit(predict, static_argnums=1)
 
 
 def made(name, seed=0) -> Supernet:
@@ -79,11 +81,12 @@ def test_shared_weights_learn(trained):
 def test_a_candidate_is_the_stand_alone_network_with_sliced_weights(trained, choices):
     """Fact 13 of tunas.md, after training: predictions to 1e-6 of the largest."""
     supernet, _, _, state, _ = trained
-    rows = supernet._loaded.held["search"]
+    loaded = LOADED[supernet.task.data]
+    rows = loaded.held["search"]
     widths = [WIDTHS[choice] for choice in choices]
-    narrow = sliced(state.weights, widths)
+    narrow = narrowed(state.weights, widths)
     assert [bias.size for _, bias in narrow.layers[:-1]] == widths
-    masked, alone = (PREDICT(weights, jnp.asarray(widths), rows) for weights in (state.weights, narrow))
+    masked, alone = (PREDICT(weights, loaded.network, jnp.asarray(widths), rows) for weights in (state.weights, narrow))
     np.testing.assert_allclose(masked, alone, rtol=1e-6, atol=1e-6 * float(jnp.abs(alone).max()))
 
 
@@ -137,6 +140,6 @@ def test_everything_derives_from_seeds_and_keys():
 
 def test_shared_and_stand_alone_training_start_apart():
     """By name: the shared weights of seed 0 are not the first repeat's."""
-    loaded = LoadedTable(TASKS["diamonds_cut"], SPACES["diamonds_cut"], 0)
+    loaded = LOADED["diamonds_cut"]
     keys = [loaded.key("shared", 0), loaded.key("alone", 0), loaded.key("alone", 1)]
     assert len({jax.random.key_data(key).tobytes() for key in keys}) == 3

@@ -1,12 +1,13 @@
 """Products of corners: right for any use, whatever the shapes; one executable."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from isozyme.evaluators.tabular import dense
-from isozyme.evaluators.tabular.dense import product
+from isozyme.evaluators.networks.products import product
 
 
 def masked(x, weight, rows, columns):
@@ -46,13 +47,17 @@ def test_what_is_fixed_has_no_branches():
     x, weight = jnp.ones((2, 300)), jnp.ones((300, 200))
     np.testing.assert_array_equal(product(x, weight, None, None), x @ weight)
     np.testing.assert_array_equal(product(x, weight, jnp.int32(300), None), x @ weight)
-    branches = jax.make_jaxpr(lambda n: product(x, weight, None, n))(3)
-    assert str(branches).count("dot_general") == len(dense._sizes(200, 3)) == 3
 
 
-def test_sizes_are_halves_down_to_64():
-    """Ascending; the whole is always among them."""
-    assert dense._sizes(512, 1) == [64, 128, 256, 512]
-    assert dense._sizes(300, 1) == [38, 75, 150, 300]
-    assert dense._sizes(64, 1) == [64]
-    assert dense._sizes(512, None) == [512]
+@pytest.mark.parametrize(("size", "corners"), [(512, [64, 128, 256, 512]), (300, [38, 75, 150, 300]), (64, [64])])
+def test_corners_are_halves_down_to_64(size, corners):
+    """What jax would compute: one of these products; the whole is always among them, and alone where all is in use."""
+    x, weight = jnp.ones((2, 9)), jnp.ones((9, size))
+
+    def products(columns):
+        """Columns of each product in what is traced."""
+        text = str(jax.make_jaxpr(lambda n: product(x, weight, None, n if columns else None))(3))
+        return [int(n) for n in re.findall(r"f32\[2,(\d+)\] = dot_general", text)]
+
+    assert products(columns=True) == corners
+    assert products(columns=False) == [size]

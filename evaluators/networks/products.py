@@ -19,7 +19,7 @@ _SMALLEST = 64  # A product of this size costs about as much as starting it.
 
 @jax.custom_vjp
 def product(x: jax.Array, weight: jax.Array, rows: Any, columns: Any) -> jax.Array:
-    """x @ weight, right in its first `columns` columns; the others are right or zero.
+    """Computes x @ weight, right in its first `columns` columns; the others are right or zero.
 
     Its gradients are those of the product where x is zero beyond its first `rows` columns and what is passed back
     is zero beyond `columns`, as both are in a masked network. (Differentiated by itself, `lax.switch` would keep every
