@@ -72,22 +72,31 @@ def step(recipe: Recipe, state: State, loss: Callable[[Any], jax.Array]) -> Stat
     return State(optax.apply_updates(state.weights, updates), moments)
 
 
-def train(recipe: Recipe, weights: Any, key: jax.Array, examples: T, loss: Callable[[Any, T], jax.Array]) -> Any:
-    """Trains for all steps of a recipe.
+def advance(
+    recipe: Recipe,
+    state: State,
+    key: jax.Array,
+    examples: T,
+    loss: Callable[[Any, T], jax.Array],
+    first: Any,
+    last: Any,
+) -> State:
+    """Trains from step `first` to before step `last`; a run that is cut anywhere takes the same steps.
 
     Args:
       recipe: how.
-      weights: before training.
+      state: after `first` steps.
       key: of batches, which are a function of it and of the step's number.
       examples: to learn from, see `batch`.
       loss: (weights, batch) -> scalar.
+      first, last: numbers of steps, which may be traced.
 
     Returns:
-      The weights after the last step; nothing is chosen on the way.
+      The state after `last` steps; nothing is chosen on the way.
     """
 
     def one(t: jax.Array, state: State) -> State:
         drawn = batch(examples, jax.random.fold_in(key, t), recipe.batch_size)
         return step(recipe, state, lambda weights: loss(weights, drawn))
 
-    return lax.fori_loop(0, recipe.steps, one, start(recipe, weights)).weights
+    return lax.fori_loop(first, last, one, state)

@@ -1,6 +1,6 @@
 """Feed-forward networks on rows of a table: what they predict is worth, and a stand-alone training run."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -60,25 +60,46 @@ def variance_of(rows: Rows) -> jax.Array:
     return jnp.var(rows.target.astype(jnp.float32))
 
 
-def train(
-    recipe: training.Recipe, network: Network, widths: jax.Array, key: jax.Array, rows: Rows, held: Rows
-) -> tuple[jax.Array, jax.Array]:
-    """Trains one network from scratch and scores it after the last step.
+def begin(recipe: training.Recipe, network: Network, widths: jax.Array, key: jax.Array) -> training.State:
+    """Makes the state of one network before training, from its own initial weights.
 
     Args:
-      recipe: how.
+      recipe: how it is trained.
       network: the widest of all.
       widths: int32 [layers], the units that this one uses.
       key: of initial weights and batches.
+    """
+    return training.start(recipe, initial(jax.random.split(key)[0], network, widths))
+
+
+def train(
+    recipe: training.Recipe,
+    network: Network,
+    widths: jax.Array,
+    key: jax.Array,
+    state: training.State,
+    first: Any,
+    last: Any,
+    rows: Rows,
+    held: Rows,
+) -> tuple[training.State, jax.Array, jax.Array]:
+    """Trains one network from step `first` to before step `last`, and scores it.
+
+    Args:
+      recipe, network, widths, key: see `begin`.
+      state: after `first` steps.
+      first, last: numbers of steps, which may be traced.
       rows, held: what to learn from and to score on.
 
     Returns:
-      accuracy or R², and the loss; scalars.
+      the state after `last` steps, accuracy or R², and the loss.
     """
-    initial_key, batch_key = jax.random.split(key)
-    weights = initial(initial_key, network, widths)
-    trained = training.train(recipe, weights, batch_key, rows, lambda w, drawn: loss(w, network, widths, drawn))
-    return score(trained, network, widths, held)
+
+    def error(weights: Weights, drawn: Rows) -> jax.Array:
+        return loss(weights, network, widths, drawn)
+
+    state = training.advance(recipe, state, jax.random.split(key)[1], rows, error, first, last)
+    return state, *score(state.weights, network, widths, held)
 
 
 def _error(predicted: jax.Array, target: jax.Array) -> jax.Array:

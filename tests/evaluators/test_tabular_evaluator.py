@@ -11,10 +11,11 @@ import pyglove as pg
 import pytest
 
 from isozyme.evaluators import DataUnavailable, Evaluator, Job, Status
+from isozyme.evaluators.exam import examine
 from isozyme.evaluators.seeds import repeats
 from isozyme.evaluators.tabular import TableTask, TabularEvaluator, space_for
 from isozyme.evaluators.tabular.tasks import LoadedTable
-from isozyme.evaluators.tabular.training import train
+from isozyme.evaluators.tabular.training import begin, train
 from isozyme.search import Controller, Journal, Maximize, Minimize, RegularizedEvolution
 from isozyme.search.executors.in_process import InProcessExecutor
 from isozyme.search.executors.protocol import SetupFailed
@@ -91,10 +92,12 @@ def test_repeats_are_averaged(cuts):
     (metrics,) = score(cuts, Job((1, 1)))
     space = SPACES["diamonds_cut"]
     loaded, widths = LoadedTable(TASKS["diamonds_cut"], space, seed=0), space.lower((1, 1))
-    alone = jax.jit(partial(train, loaded.recipe, loaded.network))
-    losses = [
-        float(alone(widths, loaded.key("alone", repeat), loaded.train, loaded.held["search"])[1]) for repeat in (0, 1)
-    ]
+    starts, alone = (jax.jit(partial(part, loaded.recipe, loaded.network)) for part in (begin, train))
+    losses = []
+    for repeat in (0, 1):
+        key = loaded.key("alone", repeat)
+        *_, loss = alone(widths, key, starts(widths, key), 0, 60, loaded.train, loaded.held["search"])
+        losses.append(float(loss))
     assert losses[0] != losses[1]
     assert metrics["loss"] == pytest.approx(np.mean(losses))
     taken = [list(repeats(split, number, 2, 4)) for split, number in (("search", 0), ("final", 0), ("search", 1))]
@@ -164,3 +167,68 @@ def test_a_search_over_widths(prices, tmp_path):
     assert all(trial.metrics["parameters"] == space.form(trial.candidate)["parameters"] for trial in trials)
     assert 0 < sum(trial.cached_from is not None for trial in trials) == 24 - len({t.candidate for t in trials})
     assert prices.compilations() == 1
+
+
+# --- two stages, and several at once ---
+
+
+@pytest.fixture(scope="module")
+def staged():
+    """Two stages; the first one looks after a quarter of the steps."""
+    return made(first_share=0.25)
+
+
+def test_the_second_stage_goes_on_from_the_first(cuts, staged, tmp_path):
+    """To the same bits as in one stage, with the first one's weights or without; both leave theirs."""
+    folder = tmp_path / "run" / "artifacts" / "key"
+    (first,) = staged.evaluate([Job((1, 2), folder=folder)])
+    assert (list(first.metrics), first.artifacts) == (["short_loss"], ("weights.npz",))
+    with np.load(folder / "weights.npz") as arrays:
+        assert arrays["steps"] == 15
+        assert all(len(array) == 2 for name, array in arrays.items() if name != "steps")
+    (second,) = staged.evaluate([Job((1, 2), stage=1, folder=folder)])
+    with np.load(folder / "weights.npz") as arrays:
+        assert arrays["steps"] == 60
+    assert [path.name for path in folder.iterdir()] == ["weights.npz"]
+    (alone,) = staged.evaluate([Job((1, 2), stage=1)])
+    (whole,) = cuts.evaluate([Job((1, 2))])
+    assert second.metrics == alone.metrics == whole.metrics
+    assert alone.artifacts == ()
+    assert staged.compilations() == 1
+
+
+def test_the_first_stages_weights_are_used(staged, tmp_path):
+    """Other weights in the file lead elsewhere, so that the second stage does take up the first."""
+    taken, other = (tmp_path / "run" / "artifacts" / name for name in ("taken", "other"))
+    staged.evaluate([Job((1, 2), folder=taken)])
+    staged.evaluate([Job((3, 3), folder=other)])
+    (right,) = staged.evaluate([Job((1, 2), stage=1)])
+    (taken / "weights.npz").write_bytes((other / "weights.npz").read_bytes())
+    (wrong,) = staged.evaluate([Job((1, 2), stage=1, folder=taken)])
+    assert wrong.metrics != right.metrics
+
+
+@pytest.mark.parametrize("damage", [b"", b"half a fi", b"PK\x03\x04 and no more"])
+def test_a_damaged_file_is_of_no_use(staged, tmp_path, damage):
+    folder = tmp_path / "run" / "artifacts" / "key"
+    staged.evaluate([Job((2, 1), folder=folder)])
+    (folder / "weights.npz").write_bytes(damage)
+    (second,) = staged.evaluate([Job((2, 1), stage=1, folder=folder)])
+    (alone,) = staged.evaluate([Job((2, 1), stage=1)])
+    assert second.metrics == alone.metrics
+
+
+def test_several_at_once_come_out_as_alone():
+    """One executable for any number of jobs, of any stage and data split."""
+    evaluator = made(first_share=0.25, at_once=3)
+    jobs = [Job((0, 3)), Job((1, 2), stage=1), Job((3, 0), "final", 1), Job((2, 2), evaluation=1)]
+    together = score(evaluator, *jobs)
+    assert together == [metrics for job in jobs for metrics in score(evaluator, job)]
+    assert evaluator.compilations() == 1
+
+
+@pytest.mark.parametrize("settings", [{"first_share": 0.25}, {"at_once": 2}])
+def test_both_sit_the_exam(settings):
+    task = TableTask("diamonds_cut", steps=8, batch_size=16, rate=1e-2, held_rows=200)
+    space = space_for(task, layers=1, widths=[4, 8])
+    assert examine(TabularEvaluator(task, repeats=1, closing_repeats=2, **settings), space, ["loss"]) == []
