@@ -163,7 +163,7 @@ def test_a_run_can_be_closed_otherwise(closed: Closed, tmp_path: Path) -> None:
     card = json.loads((folder / "best" / "card.json").read_text())
     assert [verdict["passed"] for rung in card["funnel"] for verdict in rung["verdicts"]] == [False] * 3
     assert not {"raw", "simplified"} & {*card, *card["scores"]}
-    assert {path.name for path in (folder / "best").iterdir()} == {"card.json", "optimizer.py"}
+    assert {path.name for path in (folder / "best").iterdir()} == {"card.json", "example.npz", "optimizer.py"}
     assert rows(folder) == rows(closed.folder)
 
 

@@ -17,6 +17,7 @@ from isozyme.launch.display import Display
 from isozyme.launch.experiment import Budget
 from isozyme.search import Minimize, Progress, Proposal, Trial
 from isozyme.search.journal.journal import Journal
+from isozyme.tests.toys import BitStrings
 
 RUN = [sys.executable, str(Path(__file__).resolve().parents[2] / "launch" / "run.py")]
 SMALL = ["--config", str(Path(RUN[1]).parent / "configs" / "lion.py") + ":smoke", "--patch", "cheaper?factor=20"]
@@ -76,19 +77,9 @@ def _trials(folder):
         journal.close()
 
 
-class Plain:
-    """A space that PyGlove could only pickle."""
-
-    def __init__(self, size):
-        self.size = size
-
-    def mutate(self, candidate, rng):
-        raise NotImplementedError
-
-
 def test_no_pickle_in_a_run_folder():
-    """docs/security.md: a digest stands there, and still tells other settings apart."""
-    experiments: list[Any] = [lion.smoke().rebind(space=Plain(size)) for size in (3, 3, 4)]
+    """docs/security.md: of a space that PyGlove could only pickle a digest stands there, and tells settings apart."""
+    experiments: list[Any] = [lion.smoke().rebind(space=BitStrings(size)) for size in (13, 13, 14)]
     one, same, other = (experiment.record() for experiment in experiments)
     assert one == same
     assert one != other
