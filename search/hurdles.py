@@ -30,7 +30,7 @@ from isozyme.search.protocol import Trial
     serialization_key="isozyme.QuantileHurdle",
 )
 class QuantileHurdle(pg.Object):
-    """A hurdle after every stage but the last: a rolling quantile of the costs of those that ran the stage.
+    """Sets a hurdle after every stage but the last: a rolling quantile of the costs of those that ran the stage.
 
     With quantile 0.25 the hurdle of AutoML-Zero (arXiv 2003.03384, section 3.2); with 0.5 the halving hurdles of Primer
     (arXiv 2109.08668, appendix), each of which passes half, whatever the scale of the costs: see `halving_bands`.
@@ -122,7 +122,7 @@ class Bands(NamedTuple):
 
     @property
     def saving(self) -> float:
-        """How many times more an evaluation without hurdles costs."""
+        """Returns how many times more an evaluation without hurdles costs."""
         return sum(self.bands) / self.mean
 
 

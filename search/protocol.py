@@ -118,27 +118,27 @@ class Trial:
 
     @property
     def candidate(self) -> Any:
-        """What was tried."""
+        """Returns what was tried."""
         return self.proposal.candidate
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """Numbers of the trials that the candidate descends from."""
+        """Returns the numbers of the trials that the candidate descends from."""
         return self.proposal.parents
 
     @property
     def owns(self) -> bool:
-        """Whether it is the first trial of its behaviour."""
+        """Tells whether it is the first trial of its behaviour."""
         return self.cached_from is None and self.status is not Status.INVALID
 
     @property
     def unique(self) -> bool:
-        """Whether it is the first trial of a behaviour that no store knew."""
+        """Tells whether it is the first trial of a behaviour that no store knew."""
         return self.owns and self.hit is None
 
     @property
     def evaluated(self) -> bool:
-        """Whether any stage was evaluated for this trial itself."""
+        """Tells whether any stage was evaluated for this trial itself."""
         return self.effort.attempts > 0
 
 

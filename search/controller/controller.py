@@ -103,7 +103,7 @@ class Controller:
         Args:
           trials: how many trials, twins included.
           evaluations: how many trials that own their behaviour; open ones count.
-          stop: asked before each new proposal; true ends the run.
+          stop: asked before each new proposal, once what it has to see has been fed back; true ends the run.
         """
 
         def is_spent(number: int) -> bool:
@@ -126,9 +126,9 @@ class Controller:
         with suppress(Exhausted):
             for entry in self._order.agenda(self._snapshots.replay(self._fed), self._fed, self._journal):
                 number = entry.number
+                self._feed_back(number, self._rules.lag)
                 if entry.trial is None and not entry.owed and is_spent(number):
                     break
-                self._feed_back(number, self._rules.lag)
                 self._take_in(entry) if entry.trial is not None else self._propose(number)
         self._feed_back(number, 1)
         self._commit()
@@ -154,7 +154,7 @@ class Controller:
             self._feed(trial)
 
     def _propose(self, number: int) -> None:
-        """Proposal, validity, keys, cache, dispatch."""
+        """Proposes a trial, keys it, and takes it as far as its behaviour allows."""
         conditions = self.conditions()
         self._watch.start()
         proposal = self._algorithm.propose(number, self._random.of(number))

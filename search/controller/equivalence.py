@@ -55,7 +55,7 @@ _OWNER, _TWIN = Plan(True), Plan(False)
     serialization_key="isozyme.Equivalence",
 )
 class Equivalence(pg.Object):
-    """The keys of a run, the policy of its cache, and its audit."""
+    """Says by which keys a run finds twins, what its cache does on a hit, and how many hits it audits."""
 
     keys: str
     mantissa_bits: int

@@ -156,7 +156,8 @@ class AsTheyCome:
         for trial in journalled:
             yield Entry(trial.number, trial)
         while self._owed:
-            yield Entry(self._owed.popleft(), owed=True)
+            yield Entry(self._owed[0], owed=True)
+            self._owed.popleft()  # Only now that it is under way: `complete` must not pass over it.
         for number in count(next_number):
             yield Entry(number)
 

@@ -14,7 +14,7 @@ _SHARED = frozenset({Status.OK, Status.PARTIAL, Status.HURDLE})
 
 
 class Sharing:
-    """A run's side of a shared store. Without the store the run goes on alone.
+    """Looks up and shares outcomes in a store that runs share. Without the store the run goes on alone.
 
     What it finds is journalled with the trial, so that a resumed run does not ask again.
 

@@ -12,7 +12,7 @@ _CONDITIONS = "conditions"
 
 
 class Checkpoint:
-    """The state of a search that is not made of trials.
+    """Keeps the state of a search that is not made of trials.
 
     Args:
       path: of the file, an .npz of plain arrays.

@@ -6,7 +6,7 @@ from isozyme.search.journal.journal import Journal
 
 
 def known_conditions(journal: Journal, ask: Callable[[str], str], split: str, place: str = "conditions") -> str:
-    """An evaluator's conditions on a split: asked once a run folder, so that a finished run needs no workers.
+    """Returns an evaluator's conditions on a split; asks once a run folder, so that a finished run needs no workers.
 
     Args:
       journal: open for writing.

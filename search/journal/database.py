@@ -57,7 +57,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 class Transaction:
-    """A block whose writes are committed together or not at all.
+    """Commits the writes of a `with` block together or not at all.
 
     Raises:
       DiskFull: there was no room to commit.
@@ -88,18 +88,18 @@ class Transaction:
 
 
 def _no_room(error: sqlite3.OperationalError) -> bool:
-    """Whether an error means a full disk, a quota or a size limit."""
+    """Tells whether an error means a full disk, a quota or a size limit."""
     name = getattr(error, "sqlite_errorname", "")
     return name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE")
 
 
 def no_room(error: OSError) -> bool:
-    """Whether writing a file failed since there is no room for it."""
+    """Tells whether writing a file failed since there is no room for it."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def reported(path: Path, error: Exception) -> JournalError:
-    """What a user is told of a file that SQLite or its reader finds damaged."""
+    """Returns what a user is told of a file that SQLite or its reader finds damaged."""
     if isinstance(error, JournalError):
         return error
     what = " ".join(str(error).split())

@@ -55,7 +55,7 @@ class TrialKeys(NamedTuple):
 
 
 class Journal:
-    """Trials, closing assessments and sessions of one run folder."""
+    """Keeps trials, held-out assessments and sessions of one run folder."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, lock: Any = None) -> None:
         self._connection, self._path, self._lock = connection, path, lock
@@ -116,7 +116,7 @@ class Journal:
             self._lock.close()
 
     def transaction(self) -> Transaction:
-        """A block whose writes are committed together or not at all.
+        """Returns a `with` block whose writes are committed together or not at all.
 
         Raises:
           DiskFull: there was no room to commit.
@@ -124,7 +124,7 @@ class Journal:
         return Transaction(self._connection, self._path)
 
     def meta(self, name: str) -> str | None:
-        """A fact about the run."""
+        """Returns a fact about the run; None if it is not known."""
         row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
@@ -147,7 +147,7 @@ class Journal:
             )
 
     def trials(self, from_source: Callable[[str], Any], first: int = 0) -> Iterator[Trial]:
-        """Trials from number `first` on in the order of their numbers; `from_source` reads their text.
+        """Yields trials from number `first` on in the order of their numbers; `from_source` reads their text.
 
         Raises:
           JournalError: a row is damaged.
@@ -156,7 +156,7 @@ class Journal:
         return self._read(query, (first,), from_source)
 
     def some_trials(self, from_source: Callable[[str], Any], first: int, order: str, limit: int) -> list[Trial]:
-        """Up to `limit` trials from `first` on, in the `order` 'trial' or, in an asynchronous run, 'arrival'."""
+        """Returns up to `limit` trials from `first` on, by `order`: 'trial' or, in an asynchronous run, 'arrival'."""
         query = f"SELECT {rows.COLUMNS} FROM trials WHERE {order} >= ? ORDER BY {order} LIMIT ?"
         return list(self._read(query, (first, limit), from_source))
 
@@ -168,11 +168,11 @@ class Journal:
             raise reported(self._path, error) from None
 
     def asynchronous(self) -> bool:
-        """Whether the trials were fed back in the order in which they arrived."""
+        """Tells whether the trials were fed back in the order in which they arrived."""
         return self._connection.execute("SELECT max(arrival) FROM trials").fetchone()[0] is not None
 
     def trial(self, number: int, from_source: Callable[[str], Any]) -> Trial:
-        """One trial by its number.
+        """Returns one trial by its number.
 
         Raises:
           JournalError: it is not there, or damaged.
@@ -190,7 +190,7 @@ class Journal:
         return self._connection.execute("SELECT coalesce(max(trial) + 1, 0) FROM trials").fetchone()[0]
 
     def missing(self, first: int, last: int) -> list[int]:
-        """Numbers from `first` to before `last` of which there is no trial."""
+        """Returns the numbers from `first` to before `last` of which there is no trial."""
         query = "SELECT trial FROM trials WHERE trial >= ? AND trial < ?"
         gaps, expected = [], first
         for (number,) in self._connection.execute(f"{query} ORDER BY trial", (first, last)):
@@ -224,13 +224,13 @@ class Journal:
             line = self._decoded(rows.parents, row[0])[:1] if row else ()
 
     def assess(self, key: str, split: str, candidate: str, outcome: Outcome) -> None:
-        """Commits a closing assessment."""
+        """Commits a held-out assessment."""
         row = (key, split, candidate, outcome.status, outcome.reason, rows.dumps(outcome.metrics), outcome.seconds)
         with self.transaction():
             self._connection.execute("INSERT OR REPLACE INTO assessments VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def assessment(self, key: str) -> Outcome | None:
-        """A closing assessment committed before."""
+        """Returns a held-out assessment committed before, or None."""
         query = "SELECT status, reason, metrics, seconds FROM assessments WHERE key = ?"
         row = self._connection.execute(query, (key,)).fetchone()
         if row is None:
@@ -252,7 +252,7 @@ class Journal:
             self._connection.execute(query, (now, description, session))
 
     def sessions(self) -> list[tuple[float, float, str]]:
-        """Begin, last sign of life and description of every session, oldest first."""
+        """Returns begin, last sign of life and description of every session, oldest first."""
         return self._connection.execute("SELECT began, seen, description FROM sessions ORDER BY session").fetchall()
 
     def indexed_keys(self) -> Iterator[bytes]:
@@ -275,7 +275,7 @@ class Journal:
         return int(self.meta("indexed") or 0)
 
     def snapshots(self) -> list[tuple[int, str]]:
-        """Numbers of trials fed back and the states they led to, newest first."""
+        """Returns numbers of trials fed back and the states they led to, newest first."""
         return self._connection.execute("SELECT trials, state FROM snapshots ORDER BY trials DESC").fetchall()
 
     def add_snapshot(self, trials: int, state: str, keep: int) -> None:

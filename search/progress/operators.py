@@ -37,12 +37,12 @@ class Tally:
 
     @property
     def mean_gain(self) -> float:
-        """Mean gain of an improvement."""
+        """Returns the mean gain of an improvement."""
         return self.gain / self.improvements if self.improvements else 0.0
 
 
 class OperatorStatistics:
-    """Tallies by operator, in the first objective.
+    """Counts what came of each operator's proposals, in the first objective.
 
     It remembers costs of a few thousand trials: the latest, and those that still become parents.
     """
@@ -83,7 +83,7 @@ class OperatorStatistics:
             tally.gain += max(gain, 0.0)
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it as plain JSON."""
+        """Returns all of it as plain JSON."""
         return {
             "tallies": {name: asdict(tally) for name, tally in self.tallies.items()},
             "costs": [list(item) for item in self._costs.items()],

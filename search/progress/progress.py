@@ -23,7 +23,7 @@ _LEADERS = 32
 
 @dataclass
 class Audit:
-    """Whether keys tell the truth.
+    """Counts whether keys tell the truth.
 
     Attributes:
       audited: twins that were evaluated all the same.
@@ -118,7 +118,7 @@ class Progress:
             self.best, self.best_cost = trial, cost
 
     def _lead(self, trial: Trial, cost: float) -> None:
-        """Among the leaders, a behaviour stands with what was found out last."""
+        """Ranks a trial among the leaders, where a behaviour stands with what was found out last."""
         if trial.cached_from is not None and any(t.keys.behaviour == trial.keys.behaviour for t in self.leaders):
             self.leaders = [t for t in self.leaders if t.keys.behaviour != trial.keys.behaviour]
         if len(self.leaders) < _LEADERS or cost < self._cost(self.leaders[-1].metrics):
@@ -133,17 +133,17 @@ class Progress:
 
     @property
     def evaluation_seconds(self) -> float:
-        """Wall time spent evaluating, summed over workers."""
+        """Returns the wall time spent evaluating, in seconds, summed over workers."""
         return sum(self.seconds.values())
 
     @property
     def rate(self) -> float:
-        """Trials a second in this session, from its first one on: workers have started by then."""
+        """Returns trials a second in this session, from its first one on: workers have started by then."""
         done = self.trials - self.restored - 1
         return done / max(time.monotonic() - self._began, 1e-9) if done > 0 else 0.0
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it as plain JSON, trials by their numbers."""
+        """Returns all of it as plain JSON, trials by their numbers."""
         return {
             "trials": self.trials,
             "unique": self.unique,

@@ -56,7 +56,7 @@ class Search:
 
     def __init__(
         self, folder, space: Any = SPACE, evaluator=None, algorithm=None, hurdle=None, seed=SEED, lag=LAG, listeners=(),
-        asynchronous=False,
+        asynchronous=False, executor=InProcessExecutor,
     ):  # fmt: skip
         self.space = space
         self.evaluator = evaluator or BitEvaluator(trouble=POISON if space is SMALL else TROUBLE)
@@ -64,7 +64,7 @@ class Search:
         folder.mkdir(exist_ok=True)
         self.journal = Journal.open(folder)
         self.rules = Rules(space, OBJECTIVES, 2, hurdle, seed, lag, asynchronous)
-        self.executor = InProcessExecutor(self.evaluator, self.rules)
+        self.executor = executor(self.evaluator, self.rules)
         self.controller = Controller(self.rules, self.algorithm, self.journal, self.executor, listeners=listeners)
 
     def __enter__(self):
@@ -517,6 +517,14 @@ def test_a_stop_ends_the_run_and_can_be_taken_back(whole, tmp_path):
         assert search.traces == [trace(trial) for trial in whole]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_stop_knows_all_that_the_proposal_would_see(asynchronous, tmp_path):
+    """With one trial under way it ends the run at the very trial that it waits for."""
+    with Search(tmp_path, lag=1, asynchronous=asynchronous) as search:
+        search.controller.run(TRIALS, stop=lambda: search.controller.progress.trials >= 20)
+        assert len(search.trials) == 20
+
+
 class Finite(Scripted):
     """Ends after its last candidate."""
 
@@ -547,8 +555,7 @@ class Echo(InProcessExecutor):
 
 def test_recording_is_idempotent(whole, tmp_path):
     """An answer that arrives twice, as after a retry, is taken once."""
-    with Search(tmp_path, hurdle=hurdle()) as search:
-        search.controller._executor = Echo(search.evaluator, search.rules)
+    with Search(tmp_path, hurdle=hurdle(), executor=Echo) as search:
         search.run()
         assert search.traces == [trace(trial) for trial in whole]
 
@@ -605,20 +612,18 @@ def test_forgetting_changes_nothing(kept, whole, tmp_path, monkeypatch):
 class TestAsynchronous:
     """Trials are fed back as they finish; what was fed back is never lost or done again."""
 
-    def search(self, folder, evaluator=None):
-        return Search(folder, evaluator=evaluator, asynchronous=True)
+    def search(self, folder, **options):
+        return Search(folder, asynchronous=True, **options)
 
     def test_it_is_replayed_as_it_was_fed_back(self, tmp_path):
         heard = []
-        with self.search(tmp_path) as search:
-            search.controller._listeners = [lambda trial, progress: heard.append(trial.number)]
+        with self.search(tmp_path, listeners=[lambda trial, progress: heard.append(trial.number)]) as search:
             search.controller.run(40)
             assert sorted(heard) == list(range(40))
             journalled = search.journal.some_trials(SPACE.from_source, 0, "arrival", 100)
             assert [t.number for t in journalled] == heard
         again = []
-        with self.search(tmp_path) as search:
-            search.controller._listeners = [lambda trial, progress: again.append(trial.number)]
+        with self.search(tmp_path, listeners=[lambda trial, progress: again.append(trial.number)]) as search:
             progress = search.controller.run(60)
             assert again[:40] == heard
             assert (progress.trials, progress.restored) == (60, 40)
@@ -659,16 +664,23 @@ class TestAsynchronous:
             if progress.trials == 30:
                 raise KeyboardInterrupt
 
-        with self.search(tmp_path) as search:
-            search.controller._executor = Holding(search.evaluator, search.rules)
-            search.controller._listeners = [kill]
+        with self.search(tmp_path, executor=Holding, listeners=[kill]) as search:
             with pytest.raises(KeyboardInterrupt):
                 search.controller.run(60)
             assert search.journal.missing(0, held[0] + 1) == held
             assert search.journal.indexed_trials() == held[0]
             before = list(search.evaluator.begun)
-        with self.search(tmp_path) as search:
+
+        class Looking(InProcessExecutor):
+            def submit(self, ticket, request):
+                if ticket == held[0]:
+                    seen.append(search.journal.indexed_trials())
+                super().submit(ticket, request)
+
+        seen = []
+        with self.search(tmp_path, executor=Looking) as search:
             search.controller.run(60)
+            assert seen == held
             trials = search.trials
             assert search.journal.indexed_trials() > 30
             begun = before + search.evaluator.begun
