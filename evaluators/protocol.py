@@ -27,6 +27,8 @@ class Status(StrEnum):
     CRASHED = "crashed"
     """The evaluator raised, or its process died."""
 
+    __hash__ = str.__hash__  # That of an enumeration is computed in Python; counters ask for it with every trial.
+
 
 class DataUnavailable(ValueError):
     """A data set that cannot be had here; the message names the choices."""

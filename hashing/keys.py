@@ -1,6 +1,6 @@
 """The keys of a candidate, from the cheapest to the fullest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,7 +27,13 @@ class Keyed(Protocol):
 
 def static_key(space: Keyed, candidate: Any) -> bytes:
     """Key of the candidate's canonical form; nothing runs. Equal keys mean equal behaviour up to rounding."""
-    return digest(b"static", space.version.encode(), space.canonical(candidate))
+    return static_key_function(space)(candidate)
+
+
+def static_key_function(space: Keyed) -> Callable[[Any], bytes]:
+    """Returns a function that computes static keys of one space, whose version it asks for once."""
+    version, canonical = space.version.encode(), space.canonical
+    return lambda candidate: digest(b"static", version, canonical(candidate))
 
 
 def numeric_key(space: Keyed, candidate: Any, mantissa_bits: int = MANTISSA_BITS) -> bytes | None:

@@ -78,6 +78,8 @@ class Controller:
         self.progress = Progress(rules.objectives)
         self._watch = Stopwatch()
         self.progress.phases = self._watch.seconds
+        space = rules.space  # Asked for its methods once: a symbolic object takes long to look one up.
+        self._validate, self._form, self._to_source = space.validate, space.form, space.to_source
         self._open: dict[int, OpenTrial] = {}
         self._uncommitted: dict[int, Trial] = {}
         self._restored: set[int] = set()  # Trials to be fed back that an earlier session journalled.
@@ -159,7 +161,7 @@ class Controller:
         self._watch.start()
         proposal = self._algorithm.propose(number, self._random.of(number))
         self._watch.lap("proposal")
-        reason = self._rules.space.validate(proposal.candidate)
+        reason = self._validate(proposal.candidate)
         if reason is not None:
             return self._finish(refused_trial(number, proposal, reason, self._clock()))
         static, claim = self._claim(number, proposal.candidate, conditions)
@@ -219,7 +221,7 @@ class Controller:
                 return
             behaviour.waiting.popleft()
             del self._open[open_trial.number]
-            form = self._rules.space.form(open_trial.proposal.candidate)
+            form = self._form(open_trial.proposal.candidate)
             trial = open_trial.trial(step, behaviour, form, self._device, self._clock())
             self.behaviours.note(behaviour, trial)
             self._finish(trial)
@@ -247,7 +249,7 @@ class Controller:
             self._watch.start()
             trials = list(self._uncommitted.values())
             arrival = self._order.arrival(self._fed, len(trials))
-            self._journal.add(trials, self._rules.space.to_source, arrival)
+            self._journal.add(trials, self._to_source, arrival)
             self._uncommitted.clear()
             if self._sharing is not None:
                 self._sharing.share(trials)

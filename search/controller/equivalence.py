@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyglove as pg
 
-from isozyme.hashing import Claim, EquivalenceCache, behaviour_key, digest, static_key
-from isozyme.hashing.keys import numeric_keys
+from isozyme.hashing import Claim, EquivalenceCache, behaviour_key, digest
+from isozyme.hashing.keys import numeric_keys, static_key_function
 from isozyme.hashing.policies import Plain, Policy, Record
 from isozyme.search.controller.behaviour import Behaviour
 from isozyme.search.randomness import Streams
@@ -74,7 +74,7 @@ class Equivalence(pg.Object):
         It takes the number of a proposal, its candidate and the conditions of its evaluation, and returns its static
         key and the claim. The claim of an owner has at least one key.
         """
-        keys, bits, shifted = self.keys, self.mantissa_bits, self.shifted
+        keys, bits, shifted, static_of = self.keys, self.mantissa_bits, self.shifted, static_key_function(space)
 
         def claim(number: int, candidate: Any, conditions: str) -> tuple[bytes, Claim]:
             if keys == "off":
@@ -84,7 +84,7 @@ class Equivalence(pg.Object):
                 numeric = numeric_keys(space, candidate, bits, shifted) if keys == "numeric" else ()
                 return tuple([behaviour_key(key, conditions) for key in numeric])
 
-            static = static_key(space, candidate)
+            static = static_of(candidate)
             found = cache.claim(number, static, full_keys)
             if found.owner == number and not found.keys:
                 found = Claim(number, found.hit, (behaviour_key(static, conditions),))

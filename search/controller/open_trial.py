@@ -127,8 +127,7 @@ class OpenTrial:
 
     def _named_artifacts(self, evaluation: Evaluation) -> tuple[str, ...]:
         """Returns the paths of the evaluation's artifacts in the folder of all artifacts."""
-        if self._folder is None or not evaluation.artifacts:
-            return ()
+        assert self._folder is not None
         folder = evaluation_folder(self._folder, evaluation.index).name
         return tuple([f"{folder}/{name}" for name in evaluation.artifacts])
 
@@ -191,7 +190,7 @@ class OpenTrial:
             metrics |= stage
         if evaluation.failure is not None and used == len(evaluation.stages) and used <= self._last:
             metrics |= evaluation.failure.metrics
-        measured = behaviour.measurement(self._static) if status is Status.OK else None
+        measured = behaviour.measurement(self._static) if behaviour.measured and status is Status.OK else None
         if measured is not None:
             metrics |= measured.metrics
         metrics |= form
@@ -219,7 +218,7 @@ class OpenTrial:
             audit=self._audit,
             record=record_of(evaluations, behaviour.begun, counts) if counts is not None else "",
             device=device if measured is not None else "",
-            artifacts=self._named_artifacts(evaluation),
+            artifacts=self._named_artifacts(evaluation) if evaluation.artifacts else (),
         )
 
 

@@ -102,8 +102,8 @@ _AS_IS = _Codec()
 _STATUS = _Codec(None, Status)
 _PARENTS = _Codec(lambda numbers: str(list(numbers)), parents, list)
 _METRICS = _Codec(dumps, metrics, dict)
-_STAGES = _Codec(dumps, _stages, list)
-_SECONDS = _Codec(dumps, _seconds, list)
+_STAGES = _Codec(show=list)  # Read and written together with the metrics.
+_SECONDS = _Codec(lambda seconds: str(list(seconds)), _seconds, list)
 _SCATTER = _Codec(lambda found: dumps(found) if found else None, lambda text: metrics(text) if text else {}, dict)
 _KEY = _Codec(bytes.fromhex, _hexadecimal)
 _KEY_OR_NONE = _Codec(lambda key: bytes.fromhex(key) or None, lambda key: _hexadecimal(key or b""))
@@ -136,7 +136,7 @@ _FIELDS = (
     _Field("shifted_key", "BLOB", "keys.shifted", _KEY_OR_NONE),
     _Field("cached_from", "INTEGER", "cached_from"),
     _Field("hit", "TEXT", "hit"),
-    _Field("stages", "TEXT NOT NULL", "stages", _STAGES),
+    _Field("stages", "TEXT", "stages", _STAGES),  # Empty where it would repeat `metrics`.
     _Field("stage_seconds", "TEXT NOT NULL", "stage_seconds", _SECONDS),
     _Field("taken", "INTEGER NOT NULL", "taken"),
     _Field("seconds", "REAL NOT NULL", "effort.seconds"),
@@ -158,19 +158,21 @@ SCHEMA = ", ".join([*(f"{field.column} {field.kind}" for field in _FIELDS), "arr
 INSERT = f"INSERT INTO trials ({COLUMNS}, arrival) VALUES ({', '.join('?' * (len(_FIELDS) + 1))})"
 
 _values = attrgetter(*(field.attribute for field in _FIELDS))
-_CANDIDATE = _NAMES.index("candidate")
+_CANDIDATE, _METRICS_PLACE, _STAGES_PLACE = map(_NAMES.index, ("candidate", "metrics", "stages"))
 _WRITERS = [(place, field.codec.write) for place, field in enumerate(_FIELDS) if field.codec.write is not None]
 _READERS = [(place, field.codec.read) for place, field in enumerate(_FIELDS) if field.codec.read is not None]
 _SHOWN = [(field.column, field.codec.show) for field in _FIELDS if field.codec.show is not None]
 
 
-def to_row(trial: Trial, arrival: int | None, to_source: Callable[[Any], str]) -> tuple[Any, ...]:
+def to_row(trial: Trial, arrival: int | None, to_source: Callable[[Any], str]) -> list[Any]:
     """Writes a trial as values of `INSERT`."""
     row = [*_values(trial), arrival]
     for place, write in _WRITERS:
         row[place] = write(row[place])
+    stages = trial.stages
+    row[_STAGES_PLACE] = None if len(stages) == 1 and stages[0] == trial.metrics else dumps(stages)
     row[_CANDIDATE] = to_source(row[_CANDIDATE])
-    return tuple(row)
+    return row
 
 
 _PARTS = {"proposal": Proposal, "keys": Keys, "effort": Effort}
@@ -195,6 +197,8 @@ def to_trial(row: Sequence[Any], from_source: Callable[[str], Any]) -> Trial:
     values = list(row)
     for place, read in _READERS:
         values[place] = read(values[place])
+    text = values[_STAGES_PLACE]
+    values[_STAGES_PLACE] = (values[_METRICS_PLACE],) if text is None else _stages(text)
     values[_CANDIDATE] = from_source(values[_CANDIDATE])
     for kind, arguments in _MAKERS:
         values.append(kind(*arguments(values)))

@@ -41,7 +41,7 @@ from isozyme.spaces.template import choices, coding, compilation, counting, cros
 Operator = Callable[[Genes, np.random.Generator], Genes | None]
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
-_JSON = json.JSONDecoder()
+_encode, _decode = json.JSONEncoder().encode, json.JSONDecoder().decode
 
 
 @pg.members(
@@ -137,12 +137,12 @@ class TemplateSpace(pg.Object):
 
     def to_source(self, candidate: Genes) -> str:
         """The candidate as JSON."""
-        return json.dumps(candidate)
+        return _encode(candidate)
 
     def from_source(self, text: str) -> Genes:
         """Reads JSON; raises `InvalidCandidate` with the path and the reason."""
         try:
-            candidate = _tuples(_JSON.decode(text))
+            candidate = _tuples(_decode(text))
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidCandidate(f"not JSON: {error}") from None
         return self._checked(candidate)
