@@ -24,7 +24,15 @@ def _encoder() -> Callable[[Any, int], Sequence[str]]:
     return make(None, plain.default, quote, None, plain.key_separator, plain.item_separator, False, False, False)
 
 
-_encode, _decode = _encoder(), json.JSONDecoder().decode
+_encode, _raw_decode = _encoder(), json.JSONDecoder().raw_decode
+
+
+def _decode(text: str) -> Any:
+    """Reads JSON without the search for white space around it, which takes longer than a short value; none is there."""
+    value, end = _raw_decode(text)
+    if end != len(text):
+        raise ValueError(f"{text} goes on after its value")
+    return value
 
 
 def dumps(value: Any) -> str:
@@ -108,7 +116,9 @@ _SCATTER = _Codec(lambda found: dumps(found) if found else None, lambda text: me
 _KEY = _Codec(bytes.fromhex, _hexadecimal)
 _KEY_OR_NONE = _Codec(lambda key: bytes.fromhex(key) or None, lambda key: _hexadecimal(key or b""))
 _TEXT_OR_NONE = _Codec(lambda text: text or None, lambda text: text or "")
-_NAMES_OR_NONE = _Codec(lambda names: dumps(list(names)) if names else None, lambda text: _names(text or "[]"), list)
+_NAMES_OR_NONE = _Codec(
+    lambda names: dumps(list(names)) if names else None, lambda text: _names(text) if text else (), list
+)
 _SHARE = _Codec(show=lambda share: share if share is None or math.isfinite(share) else "failed")
 
 
