@@ -13,7 +13,7 @@ from isozyme.launch.display import say
 from isozyme.launch.experiment import Experiment
 from isozyme.search.accounting.bill import Bill, bill_lines
 from isozyme.search.progress.progress import Progress
-from isozyme.search.validation.funnel import Verdict, best_trial
+from isozyme.search.validation.funnel import RungVerdict, best_trial
 
 _HITS = {"static": "twins by static key", "numeric": "twins by numeric key", "store": "known to the store"}
 
@@ -124,7 +124,7 @@ def _score(outcome: Outcome, metric: str) -> str:
     return str(outcome.status) if value is None else f"{value:.4f}"
 
 
-def _passed(verdict: Verdict) -> str:
+def _passed(verdict: RungVerdict) -> str:
     if verdict.passed:
         return "yes"
     return "not kept" if verdict.difference.high < 0.0 else "no"

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from isozyme.evaluators.optimizer.training import Network, Update
+from isozyme.evaluators.optimizer.training import FlatNetwork, Update
 from isozyme.spaces.lion import FlatLayout, Program, build, step_function
 
 Numbers = Any  # Python floats or traced scalars.
@@ -35,14 +35,14 @@ class Contestant(NamedTuple):
 
     name: str
     centre: float
-    update: Callable[[Network, Numbers, Numbers], Update]
+    update: Callable[[FlatNetwork, Numbers, Numbers], Update]
 
 
 def of_program(name: str, program: Program) -> Contestant:
     """A program of the space."""
     removable = decay_is_decoupled(program)
 
-    def update(network: Network, rate: Numbers, decay: Numbers) -> Update:
+    def update(network: FlatNetwork, rate: Numbers, decay: Numbers) -> Update:
         function = step_function(build(program), FlatLayout(network.sizes, jnp, jnp.float32))
 
         def start(w: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -86,7 +86,7 @@ def of_optax(name: str, centre: float, make: Callable[[Numbers, Numbers], Any]) 
       make: (learning rate, λ) -> transformation, whose weight decay is learning rate × λ a step.
     """
 
-    def update(network: Network, rate: Numbers, decay: Numbers) -> Update:
+    def update(network: FlatNetwork, rate: Numbers, decay: Numbers) -> Update:
         def start(w: jax.Array) -> Any:
             tensors = network.tensors(w)
             return tensors, make(rate, decay / rate).init(tensors)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isozyme.search.policy.policy import Logits, Policy
+from isozyme.search.policy.policy import FactorisedPolicy, Logits
 from isozyme.search.policy.rewards import absolute
 from isozyme.spaces.choices import of_sizes
 from isozyme.spaces.costs import ParameterCount
@@ -17,7 +17,7 @@ from isozyme.spaces.costs import ParameterCount
 WIDTHS = (2, 3, 4)
 LIMIT = 25.0
 COST = ParameterCount([list(WIDTHS)] * 2, inputs=2, outputs=1)
-POLICY = Policy(of_sizes([3, 3]))
+POLICY = FactorisedPolicy(of_sizes([3, 3]))
 CELLS = np.array(list(itertools.product(range(3), repeat=2)), np.int32)
 """All candidates, [9, 2]."""
 QUALITY = 1.0 - np.array([[0.90, 0.90, 0.66], [0.90, 0.66, 0.30], [0.60, 0.30, 0.10]])

@@ -7,7 +7,7 @@ import numpy as np
 
 from isozyme.evaluators.datasets import registry
 from isozyme.evaluators.datasets.examples import Examples
-from isozyme.evaluators.datasets.tables import Columns, Table, encode
+from isozyme.evaluators.datasets.tables import Table, TableColumns, encode
 from isozyme.evaluators.protocol import SPLITS
 
 # Of the rows of the train split; 'final' is the test split.
@@ -98,12 +98,12 @@ def _table_builder(name: str) -> Any:
     return registry.prepared(name, False, "table")
 
 
-def _columns(source: Any) -> Columns:
+def _columns(source: Any) -> TableColumns:
     blocks = source.__getitems__(list(range(len(source))))
-    columns = {field: np.concatenate([block[field] for block in blocks]) for field in Columns._fields}
+    columns = {field: np.concatenate([block[field] for block in blocks]) for field in TableColumns._fields}
     # TFDS hands out labels as objects of bytes; numpy compares arrays of str far faster.
     columns["categorical"] = columns["categorical"].astype("S").astype(str)
-    return Columns(**columns)
+    return TableColumns(**columns)
 
 
 def _thinned(examples: Examples, rows: int) -> Examples:

@@ -38,7 +38,7 @@ class Table:
     categorical_names: tuple[str, ...]
 
 
-class Columns(NamedTuple):
+class TableColumns(NamedTuple):
     """A split before encoding.
 
     Attributes:
@@ -55,7 +55,7 @@ class Columns(NamedTuple):
 
 
 def encode(
-    splits: Mapping[str, Columns], numeric_names: tuple[str, ...], categorical_names: tuple[str, ...], classes: int
+    splits: Mapping[str, TableColumns], numeric_names: tuple[str, ...], categorical_names: tuple[str, ...], classes: int
 ) -> dict[str, Table]:
     """Encodes all splits by the training rows.
 
@@ -80,7 +80,7 @@ def encode(
     target_mean, target_scale = _moments(np.asarray(train.target, np.float64))
     names = numeric_names + tuple(f"{name}_missing" for name, m in zip(numeric_names, missed, strict=True) if m)
 
-    def one(raw: Columns) -> Table:
+    def one(raw: TableColumns) -> Table:
         target = raw.target if classes else (raw.target.astype(np.float64) - target_mean) / target_scale
         standard = (_fill(raw.numeric, medians) - mean) / scale
         return Table(

@@ -3,11 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from isozyme.evaluators.optimizer.training import Network, Update
+from isozyme.evaluators.optimizer.training import FlatNetwork, Update
 from isozyme.spaces.lion import FlatLayout, Program, build, step_function
 
 
-def trace(network: Network, program: Program) -> Update:
+def trace(network: FlatNetwork, program: Program) -> Update:
     """The program inlined into the training step; state is (w, v1, v2)."""
     function = step_function(build(program), FlatLayout(network.sizes, jnp, jnp.float32))
 

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from isozyme.evaluators.optimizer.training import Network, Update
+from isozyme.evaluators.optimizer.training import FlatNetwork, Update
 from isozyme.spaces.lion.lowering import INSTRUCTIONS, KIND, LR, OPERANDS, OPERATION, TARGET, G, Lowered, W, arity
 from isozyme.spaces.lion.operations import NODE_SCALARS, SCALAR, TREE, Operation
 
 
-def interpret(network: Network, program: Lowered) -> Update:
+def interpret(network: FlatNetwork, program: Lowered) -> Update:
     """The candidate as an `Update` whose state is the register file, float32 [registers, parameters]."""
     size = sum(network.sizes)
     branches = _branches(network.sizes)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from equinox import nn
 
-from isozyme.evaluators.optimizer.training import Network
+from isozyme.evaluators.optimizer.training import FlatNetwork
 
 
 class MultiLayerPerceptron(eqx.Module):
@@ -118,7 +118,7 @@ NETWORKS: dict[str, Callable[..., Any]] = {
 }
 
 
-def as_network(model: eqx.Module) -> Network:
+def as_network(model: eqx.Module) -> FlatNetwork:
     """A model as a function of its tensors."""
     arrays, static = eqx.partition(model, eqx.is_array)
     tensors, tree = jax.tree.flatten(arrays)
@@ -126,7 +126,7 @@ def as_network(model: eqx.Module) -> Network:
     def logits(tensors: list[jax.Array], inputs: jax.Array) -> jax.Array:
         return jax.vmap(eqx.combine(jax.tree.unflatten(tree, tensors), static))(inputs)
 
-    return Network(tuple(t.shape for t in tensors), logits)
+    return FlatNetwork(tuple(t.shape for t in tensors), logits)
 
 
 def flat_weights(model: eqx.Module) -> np.ndarray:

@@ -7,14 +7,14 @@ import jax
 from jax import lax
 
 from isozyme.evaluators.optimizer.compiled import trace
-from isozyme.evaluators.optimizer.training import Network
+from isozyme.evaluators.optimizer.training import FlatNetwork
 
 _BLOCKS = 9  # Of which the median counts.
 _BLOCK_SECONDS = 0.01  # Long against the price of a call and the clock's grain.
 _LONGEST = 2**20  # steps in a block
 
 
-def step_microseconds(network: Network, weights: Any, program: Any) -> list[float]:
+def step_microseconds(network: FlatNetwork, weights: Any, program: Any) -> list[float]:
     """Times blocks of updates of all weights of a network, without computing gradients of a loss.
 
     The gradient is that of half the squared norm, so that it changes with the weights and no step can be left out.

@@ -43,7 +43,7 @@ class Batches(NamedTuple):
     held_targets: Any
 
 
-class Network(NamedTuple):
+class FlatNetwork(NamedTuple):
     """A network as a function of its flat parameters.
 
     Attributes:
@@ -68,13 +68,13 @@ class Network(NamedTuple):
         return result
 
 
-def cross_entropy(network: Network, tensors: list[jax.Array], inputs: jax.Array, targets: jax.Array) -> jax.Array:
+def cross_entropy(network: FlatNetwork, tensors: list[jax.Array], inputs: jax.Array, targets: jax.Array) -> jax.Array:
     """Mean cross-entropy in nats."""
     log_probabilities = jax.nn.log_softmax(network.logits(tensors, inputs))
     return -jnp.mean(jnp.take_along_axis(log_probabilities, targets[..., None], axis=-1))
 
 
-def train(network: Network, update: Update, weights: jax.Array, batches: Batches) -> tuple[jax.Array, jax.Array]:
+def train(network: FlatNetwork, update: Update, weights: jax.Array, batches: Batches) -> tuple[jax.Array, jax.Array]:
     """Trains from `weights` and scores on the held-out split.
 
     Returns:

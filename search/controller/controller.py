@@ -20,8 +20,8 @@ from isozyme.search.controller.behaviour import Behaviour
 from isozyme.search.controller.behaviours import Behaviours
 from isozyme.search.controller.checks import check_metrics
 from isozyme.search.controller.equivalence import Equivalence
-from isozyme.search.controller.feedback_order import Entry, feedback_order
-from isozyme.search.controller.open_trial import OpenTrial, State, refused_trial
+from isozyme.search.controller.feedback_order import AgendaEntry, feedback_order
+from isozyme.search.controller.open_trial import OpenTrial, TrialState, refused_trial
 from isozyme.search.controller.sharing import Sharing
 from isozyme.search.controller.snapshots import Snapshots
 from isozyme.search.executors.protocol import Executor, Request
@@ -136,7 +136,7 @@ class Controller:
         self._commit()
         self._remove_artifacts()
 
-    def _take_in(self, entry: Entry) -> None:
+    def _take_in(self, entry: AgendaEntry) -> None:
         """Takes in a trial of an earlier session."""
         assert entry.trial is not None
         self._order.finish(entry.trial)
@@ -213,7 +213,7 @@ class Controller:
         """Concludes the trials that wait for a behaviour, in their order, up to one that has to be evaluated."""
         while behaviour.waiting:
             open_trial = self._open[behaviour.waiting[0]]
-            if open_trial.state is not State.WAITING:
+            if open_trial.state is not TrialState.WAITING:
                 return
             step = open_trial.step(behaviour, self._rules, self._equivalence)
             if isinstance(step, Request):
@@ -233,7 +233,7 @@ class Controller:
         self._watch.lap("evaluation")
         for number, answer in answers:
             open_trial = self._open.get(number)
-            if open_trial is not None and open_trial.state is not State.WAITING:  # Else an answer that came twice.
+            if open_trial is not None and open_trial.state is not TrialState.WAITING:  # Else an answer that came twice.
                 behaviour = self.behaviours.owned_by(open_trial.owner)
                 open_trial.take(answer, behaviour)
                 self._advance(behaviour)

@@ -13,7 +13,7 @@ from isozyme.search.protocol import Trial
 from isozyme.search.rules import Rules
 
 
-class Entry(NamedTuple):
+class AgendaEntry(NamedTuple):
     """What comes next in a run.
 
     Attributes:
@@ -39,7 +39,7 @@ class FeedbackOrder(Protocol):
     column: str
     margin: int
 
-    def agenda(self, journalled: Iterator[Trial], fed: int, journal: Journal) -> Iterator[Entry]:
+    def agenda(self, journalled: Iterator[Trial], fed: int, journal: Journal) -> Iterator[AgendaEntry]:
         """Yields what comes, without end.
 
         Args:
@@ -91,16 +91,16 @@ class InOrder:
         self.margin = lag - 1
         self._finished: dict[int, Trial] = {}
 
-    def agenda(self, journalled: Iterator[Trial], fed: int, journal: Journal) -> Iterator[Entry]:
+    def agenda(self, journalled: Iterator[Trial], fed: int, journal: Journal) -> Iterator[AgendaEntry]:
         """See `FeedbackOrder`: numbers from `fed` on, each as it was journalled or to be proposed."""
         del journal
         following = next(journalled, None)
         for number in count(fed):
             if following is not None and following.number == number:
-                yield Entry(number, following)
+                yield AgendaEntry(number, following)
                 following = next(journalled, None)
             else:
-                yield Entry(number, owed=following is not None)
+                yield AgendaEntry(number, owed=following is not None)
 
     def after(self, first: int, trials: Sequence[Trial]) -> int:
         """See `FeedbackOrder`."""
@@ -148,18 +148,18 @@ class AsTheyCome:
         self._arrived: deque[Trial] = deque()
         self._owed: deque[int] = deque()
 
-    def agenda(self, journalled: Iterator[Trial], fed: int, journal: Journal) -> Iterator[Entry]:
+    def agenda(self, journalled: Iterator[Trial], fed: int, journal: Journal) -> Iterator[AgendaEntry]:
         """See `FeedbackOrder`: first what arrived, then what was under way, then what is new."""
         del fed
         next_number = journal.next_number()
         self._owed.extend(journal.missing(0, next_number))
         for trial in journalled:
-            yield Entry(trial.number, trial)
+            yield AgendaEntry(trial.number, trial)
         while self._owed:
-            yield Entry(self._owed[0], owed=True)
+            yield AgendaEntry(self._owed[0], owed=True)
             self._owed.popleft()  # Only now that it is under way: `complete` must not pass over it.
         for number in count(next_number):
-            yield Entry(number)
+            yield AgendaEntry(number)
 
     def after(self, first: int, trials: Sequence[Trial]) -> int:
         """See `FeedbackOrder`."""

@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
     used: int = 0
 
 
-class State(Enum):
+class TrialState(Enum):
     """What an open trial is at."""
 
     WAITING = "for earlier trials of its behaviour, or to be concluded"
@@ -62,7 +62,7 @@ class OpenTrial:
         best_cost: float,
         folder: Path | None,
     ) -> None:
-        self.number, self.proposal, self.owner, self.state = number, proposal, owner, State.WAITING
+        self.number, self.proposal, self.owner, self.state = number, proposal, owner, TrialState.WAITING
         self._static, self._hit, self._last, self._hurdles, self._first = static, hit, last, hurdles, last + 1
         self._plan, self._evaluations, self._best_cost, self._folder = plan, evaluations, best_cost, folder
         self._evaluation: Evaluation | None = None  # The one that it goes on with, if it has to.
@@ -80,7 +80,7 @@ class OpenTrial:
                 self._evaluation = behaviour.begin(self._evaluations)
                 return self._evaluate(self._evaluation, 0)
             if self._plan.audit and self._audit is None and not self._attempts and self._count(verdict) == 1:
-                self.state = State.AUDITING
+                self.state = TrialState.AUDITING
                 return Request(self.proposal.candidate, "search", 0, self._last, (), self._evaluation.index)
             if rules.measured:
                 return self._measured(verdict, behaviour)
@@ -90,7 +90,7 @@ class OpenTrial:
         """Returns a verdict once the candidate has been measured; until then the request to measure it."""
         measured = behaviour.measurement(self._static)
         if measured is None:
-            self.state = State.MEASURING
+            self.state = TrialState.MEASURING
             return Request(self.proposal.candidate, measures=True)
         if measured.status is Status.OK:
             return verdict
@@ -122,7 +122,7 @@ class OpenTrial:
         return cost < self._best_cost and equivalence.doubts(self._count(verdict), self._plan.counts[1])
 
     def _evaluate(self, evaluation: Evaluation, first: int) -> Request:
-        self.state, self._first = State.EVALUATING, min(self._first, first)
+        self.state, self._first = TrialState.EVALUATING, min(self._first, first)
         return self._request(evaluation, first)
 
     def _named_artifacts(self, evaluation: Evaluation) -> tuple[str, ...]:
@@ -137,17 +137,17 @@ class OpenTrial:
 
     def take(self, answer: Answer, behaviour: Behaviour) -> None:
         """Takes in the answer to its request."""
-        state, self.state = self.state, State.WAITING
+        state, self.state = self.state, TrialState.WAITING
         for outcome in answer.outcomes:
             self._seconds += outcome.seconds
             self._cpu_seconds += outcome.cpu_seconds
-        if state is State.MEASURING:  # Says nothing of the stages, of which another trial may be the owner.
+        if state is TrialState.MEASURING:  # Says nothing of the stages, of which another trial may be the owner.
             (outcome,) = answer.outcomes
             return behaviour.add_measurement(self._static, outcome)
         assert self._evaluation is not None
         self._attempts += answer.attempts
         self._worker = answer.worker
-        if state is State.AUDITING:
+        if state is TrialState.AUDITING:
             self._audit = _difference(self._evaluation, answer)
         else:
             self._evaluation.extend(answer.outcomes)

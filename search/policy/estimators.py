@@ -1,6 +1,6 @@
 """Gradients of expected rewards, as surrogates: functions of logits whose gradient by `jax.grad` is the estimate.
 
-Advantages are constants. All candidates are rows of a `Policy`, all batches have their size in front.
+Advantages are constants. All candidates are rows of a `FactorisedPolicy`, all batches have their size in front.
 """
 
 import jax
@@ -8,17 +8,17 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from isozyme.search.policy.feasible_policy import FeasiblePolicy
-from isozyme.search.policy.policy import Array, Logits, Policy
+from isozyme.search.policy.policy import Array, FactorisedPolicy, Logits
 
 _TINY, _LOWEST = 1e-30, -1e30  # Where there is nothing: what nothing is divided by, or subtracted from it.
 
 
-def log_probabilities(policy: Policy | FeasiblePolicy, logits: Logits, rows: Array) -> jax.Array:
+def log_probabilities(policy: FactorisedPolicy | FeasiblePolicy, logits: Logits, rows: Array) -> jax.Array:
     """log p of each row, [n] for [n, decisions]."""
     return jax.vmap(lambda row: policy.log_probability(logits, row))(rows)
 
 
-def reinforce(policy: Policy | FeasiblePolicy, logits: Logits, rows: Array, advantages: Array) -> jax.Array:
+def reinforce(policy: FactorisedPolicy | FeasiblePolicy, logits: Logits, rows: Array, advantages: Array) -> jax.Array:
     """Mean of advantage · log p(y), y ~ p: Williams, Machine Learning 8, 1992.
 
     Args:
@@ -42,7 +42,7 @@ def importance(present: jax.Array, past: jax.Array) -> jax.Array:
     return stop_gradient(jnp.minimum(1.0, jnp.exp(present - past)))
 
 
-def feasible_share(policy: Policy, logits: Logits, draws: Array, feasible: Array) -> jax.Array:
+def feasible_share(policy: FactorisedPolicy, logits: Logits, draws: Array, feasible: Array) -> jax.Array:
     """P̂(V) = (1/N) Σ_k p(z_k)/q(z_k) · 1[z_k ∈ V], z_k ~ q = stop_grad(p): TabNAS, Yang et al., NeurIPS 2022.
 
     Its value is the feasible share of the draws, its gradient (1/N) Σ_{z_k ∈ V} ∇log p(z_k); both are unbiased.
@@ -58,7 +58,9 @@ def feasible_share(policy: Policy, logits: Logits, draws: Array, feasible: Array
     return jnp.where(feasible, jnp.exp(log_p - stop_gradient(log_p)), 0.0).mean()
 
 
-def rejection(policy: Policy, logits: Logits, row: Array, advantage: Array, draws: Array, feasible: Array) -> jax.Array:
+def rejection(
+    policy: FactorisedPolicy, logits: Logits, row: Array, advantage: Array, draws: Array, feasible: Array
+) -> jax.Array:
     """advantage · [log p(y) - log P̂(V)] for a feasible y: TabNAS's step 2.
 
     Where no draw is feasible there is no estimate: the step has to be skipped, and the gradient is that of the first
@@ -88,7 +90,7 @@ def memory_weight(log_mass: jax.Array, alpha: float) -> jax.Array:
 
 
 def mapo(
-    policy: Policy, logits: Logits, memory: tuple[Array, ...], outside: tuple[Array, ...], alpha: float,
+    policy: FactorisedPolicy, logits: Logits, memory: tuple[Array, ...], outside: tuple[Array, ...], alpha: float,
     weighting: str = "probability",
 ) -> jax.Array:  # fmt: skip
     """Σ_B w(a)·A(a)·log p(a) over the memory plus (1 - π_B^c) · mean of A(y)·log p(y) over draws outside of it.

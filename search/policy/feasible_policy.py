@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 
 from isozyme.search.policy import recursion
-from isozyme.search.policy.policy import Array, Logits, Policy
+from isozyme.search.policy.policy import Array, FactorisedPolicy, Logits
 from isozyme.search.policy.trellis import Trellis, build_trellis
 from isozyme.spaces.costs import tables_of
 from isozyme.spaces.limits import Limit
@@ -20,7 +20,7 @@ class FeasiblePolicy:
       trellis: of V.
     """
 
-    policy: Policy
+    policy: FactorisedPolicy
     trellis: Trellis
 
     def sample(self, key: jax.Array, logits: recursion.Logits) -> jax.Array:
@@ -41,7 +41,7 @@ class FeasiblePolicy:
         return self.policy.log_probability(logits, row) - recursion.log_probability(self.trellis, logits)
 
 
-def policy_within(policy: Policy, limit: Limit) -> FeasiblePolicy:
+def policy_within(policy: FactorisedPolicy, limit: Limit) -> FeasiblePolicy:
     """Returns a policy given that its candidates are within a limit.
 
     Raises:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from isozyme.evaluators.protocol import Supernet
 from isozyme.search.policy.feasible_policy import policy_within
 from isozyme.search.policy.feasible_share import FeasibleShare
-from isozyme.search.policy.policy import Policy
+from isozyme.search.policy.policy import FactorisedPolicy
 from isozyme.search.policy.rewards import Shaped
 from isozyme.search.policy.step import PolicyState, PolicyStep, Surrogate, reinforcing, rejecting
 from isozyme.spaces.costs import tables_of
@@ -79,7 +79,7 @@ class OneShotLearner:
       ValueError: the limit or the shaped reward has a cost without tables, or of other choices; or nothing is feasible.
     """
 
-    def __init__(self, policy: Policy, supernet: Supernet, settings: OneShotSettings, seed: int) -> None:
+    def __init__(self, policy: FactorisedPolicy, supernet: Supernet, settings: OneShotSettings, seed: int) -> None:
         self.policy, self._supernet, self._settings, self._seed = policy, supernet, settings, seed
         limit, shaped = settings.limit, settings.shaped
         costly = limit or shaped

@@ -22,7 +22,7 @@ Logits = list[jax.Array]
 Array = jax.Array | np.ndarray
 
 
-def policy_over(space: Space) -> "Policy":
+def policy_over(space: Space) -> "FactorisedPolicy":
     """Returns a policy over the choice points of a space.
 
     Raises:
@@ -38,11 +38,11 @@ def policy_over(space: Space) -> "Policy":
     for genes in reaching(points):
         if (reason := space.validate(genes)) is not None:
             raise ValueError(f"the choices are not those of the space: {reason}")
-    return Policy(points)
+    return FactorisedPolicy(points)
 
 
 @dataclass(frozen=True)
-class Policy:
+class FactorisedPolicy:
     """p(y) = Π softmax(logits_i)[y_i] over the choice points i that the candidate y reaches.
 
     Attributes:

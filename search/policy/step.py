@@ -9,18 +9,18 @@ import optax
 
 from isozyme.search.policy import baselines, estimators
 from isozyme.search.policy.feasible_policy import FeasiblePolicy
-from isozyme.search.policy.policy import Logits, Policy
+from isozyme.search.policy.policy import FactorisedPolicy, Logits
 
 Surrogate = Callable[[Logits, jax.Array, jax.Array], jax.Array]
 """(logits, advantage, baseline) to what is to be made greater: its gradient by the logits is the estimate."""
 
 
-def reinforcing(policy: Policy | FeasiblePolicy, row: Any) -> Surrogate:
+def reinforcing(policy: FactorisedPolicy | FeasiblePolicy, row: Any) -> Surrogate:
     """Returns the surrogate of a row that was drawn from a policy."""
     return lambda logits, advantage, _: estimators.reinforce(policy, logits, row[None], advantage[None])
 
 
-def rejecting(policy: Policy, row: Any, draws: Any, feasible: Any) -> Surrogate:
+def rejecting(policy: FactorisedPolicy, row: Any, draws: Any, feasible: Any) -> Surrogate:
     """Returns the surrogate of a feasible row of a policy under a limit.
 
     Args:
@@ -56,7 +56,7 @@ class PolicyStep:
       entropy: weight of the policy's entropy beside the reward.
     """
 
-    def __init__(self, policy: Policy, rate: Any, momentum: float, entropy: float = 0.0) -> None:
+    def __init__(self, policy: FactorisedPolicy, rate: Any, momentum: float, entropy: float = 0.0) -> None:
         self._policy, self._momentum, self._entropy = policy, momentum, entropy
         self._optimizer = optax.adam(rate)
 

@@ -9,7 +9,7 @@ import pyglove as pg
 
 from isozyme.search.policy import estimators, schedules
 from isozyme.search.policy.feasible_policy import FeasiblePolicy, policy_within
-from isozyme.search.policy.policy import Logits, Policy
+from isozyme.search.policy.policy import FactorisedPolicy, Logits
 from isozyme.search.policy.step import PolicyState, PolicyStep, reinforcing, rejecting
 from isozyme.spaces.choices import Points
 
@@ -30,7 +30,7 @@ Drawn = tuple[jax.Array, jax.Array]
 @lru_cache(maxsize=64)
 def learner(points: Points, settings: TrialSettings) -> "TrialLearner":
     """Returns the learner of a space, of which there is one, so that it is compiled once."""
-    return TrialLearner(Policy(points), settings)
+    return TrialLearner(FactorisedPolicy(points), settings)
 
 
 @lru_cache(maxsize=64)
@@ -45,7 +45,7 @@ def exact_learner(points: Points, settings: TrialSettings, limit: str) -> "Exact
     Raises:
       ValueError: the cost is none of these points', or nothing is feasible.
     """
-    return ExactLearner(policy_within(Policy(points), pg.from_json_str(limit)), settings)
+    return ExactLearner(policy_within(FactorisedPolicy(points), pg.from_json_str(limit)), settings)
 
 
 class TrialLearner:
@@ -65,7 +65,7 @@ class TrialLearner:
         of them there are) and α.
     """
 
-    def __init__(self, policy: Policy, settings: TrialSettings) -> None:
+    def __init__(self, policy: FactorisedPolicy, settings: TrialSettings) -> None:
         self.policy = policy
         self._step = _step_of(policy, settings)
         self.start = self._step.start
@@ -126,11 +126,11 @@ class ExactLearner:
         return self._step.take(state, reward, reinforcing(self._policy, row), _weight(self._policy, state, row, past))
 
 
-def _step_of(policy: Policy, settings: TrialSettings) -> PolicyStep:
+def _step_of(policy: FactorisedPolicy, settings: TrialSettings) -> PolicyStep:
     rate = schedules.delayed(settings.learning_rate, settings.warm_up)
     return PolicyStep(policy, rate, settings.momentum, settings.entropy)
 
 
-def _weight(drawn_from: Policy | FeasiblePolicy, state: PolicyState, row: Any, past: Any) -> jax.Array:
+def _weight(drawn_from: FactorisedPolicy | FeasiblePolicy, state: PolicyState, row: Any, past: Any) -> jax.Array:
     """Says how much a trial of an earlier policy counts, by the log-probability of drawing it now and then."""
     return estimators.importance(drawn_from.log_probability(state.logits, row), past)

@@ -16,7 +16,7 @@ from isozyme.search.pyglove_bridge.feedback import StopsEarly, StudyFeedback
 from isozyme.search.pyglove_bridge.generator import AlgorithmGenerator
 from isozyme.search.pyglove_bridge.result import StudyResult
 from isozyme.search.pyglove_bridge.spec import outline, space_of
-from isozyme.search.pyglove_bridge.study import Plan, study
+from isozyme.search.pyglove_bridge.study import StudyPlan, study
 
 _POLICIES = threading.Lock()
 
@@ -89,7 +89,7 @@ def _folder(name: str | None, workdir: str | None) -> Path:
 
 def _plan(
     spec: pg.DNASpec, algorithm: pg.DNAGenerator, metrics: list[str], trials: int | None, seed: int | None, lag: int
-) -> Plan:
+) -> StudyPlan:
     if lag < 1 or (seed or 0) < 0:
         raise ValueError(f"lag and seed: {lag} and {seed} given; lag must be 1 or more, seed 0 or more")
     if len(metrics) > 1 and not algorithm.multi_objective:
@@ -111,7 +111,7 @@ def _plan(
         "seed": seed,
         "lag": lag,
     }
-    return Plan(space_of(spec), ours, objectives, seed, lag, trials, identity)
+    return StudyPlan(space_of(spec), ours, objectives, seed, lag, trials, identity)
 
 
 def _objectives(algorithm: AlgorithmGenerator, metrics: list[str]) -> tuple[Objective, ...]:

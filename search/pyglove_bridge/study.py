@@ -27,7 +27,7 @@ _PATIENCE = 2.0  # seconds that leaving waits for the journal to be closed
 _LOOK = 0.1  # seconds between looks whether the controller lives
 
 
-class Plan(NamedTuple):
+class StudyPlan(NamedTuple):
     """What is searched, and how.
 
     Attributes:
@@ -56,7 +56,7 @@ class Study:
       metadata: plain JSON by key, of the whole study.
     """
 
-    def __init__(self, folder: Path, plan: Plan, group: Group) -> None:
+    def __init__(self, folder: Path, plan: StudyPlan, group: Group) -> None:
         self._folder, self._plan = folder, plan
         self._exchange = Exchange(self._keep, group)
         self._journal: Journal | None = None
@@ -155,7 +155,7 @@ class Study:
         self._exchange.keep("state", json.dumps(ENDED))
         self._exchange.end()
 
-    def enter(self, group: Group, plan: Plan) -> bool:
+    def enter(self, group: Group, plan: StudyPlan) -> bool:
         """Joins a loop to the running study. Returns false if that has ended, so that the folder is free.
 
         Raises:
@@ -195,7 +195,7 @@ _STUDIES: "WeakValueDictionary[Path, Study]" = WeakValueDictionary()
 _OPENING = threading.Lock()
 
 
-def study(folder: Path, plan: Plan, group: Group) -> Study:
+def study(folder: Path, plan: StudyPlan, group: Group) -> Study:
     """Returns the running study of a folder, with the loop as a member, which must leave in the end.
 
     Raises:
@@ -218,7 +218,7 @@ def _others(folder: Path) -> bool:
     return any(not entry.name.startswith(FILE) for entry in folder.iterdir())
 
 
-def require_same(folder: Path, known: Any, plan: Plan) -> None:
+def require_same(folder: Path, known: Any, plan: StudyPlan) -> None:
     """Raises `JournalError` if the study of a folder is not the one that is planned."""
     changed = difference(known, json.loads(json.dumps(plan.identity)))
     if changed:

@@ -65,7 +65,7 @@ class Rung(pg.Object):
         return f"conditions/funnel/{self.name}/{digest(pg.to_json_str(self.evaluator).encode()).hex()[:16]}"
 
 
-class Verdict(NamedTuple):
+class RungVerdict(NamedTuple):
     """How one candidate did on a rung.
 
     Attributes:
@@ -100,7 +100,7 @@ class Comparison(NamedTuple):
     baseline: str
     source: str
     cost: float
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[RungVerdict, ...]
 
 
 @pg.members(
@@ -174,7 +174,7 @@ class Funnel(pg.Object):
         intervals = [t_interval(row, self.confidence) for row in relative_differences(table[1:], table[0])]
         order = sorted(range(len(trials)), key=lambda i: intervals[i].mean)
         passed = [i for i in order if intervals[i].high < 0.0][: rung.keep]
-        verdicts = tuple(Verdict(trials[i].number, tuned[i], intervals[i], i in passed) for i in order)
+        verdicts = tuple(RungVerdict(trials[i].number, tuned[i], intervals[i], i in passed) for i in order)
         cost = float(table[0].mean())
         return Comparison(
             rung.name, len(evaluations), self.confidence, name, space.to_source(named[name]), cost, verdicts

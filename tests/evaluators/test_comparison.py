@@ -19,7 +19,7 @@ from isozyme.benchmarks.comparison.tuning import FULL, QUICK, Grid, runner, tune
 from isozyme.evaluators.datasets import load
 from isozyme.evaluators.datasets.text import IsozymeWordnetGlosses
 from isozyme.evaluators.optimizer.networks import MultiLayerPerceptron
-from isozyme.evaluators.optimizer.training import Network
+from isozyme.evaluators.optimizer.training import FlatNetwork
 from isozyme.search.validation.paired_test import Interval
 from isozyme.spaces.lion import NAMED, OptimizerPrograms, to_optax
 
@@ -52,7 +52,7 @@ def test_lion_as_a_program_is_optax_lion(problem, decay):
 @pytest.mark.parametrize("contestant", [ADAMW, LION, *OTHERS], ids=lambda one: one.name)
 def test_decay_means_the_same_for_all(contestant):
     """Issue 6: "its learning rate and weight decay tuned": with gradients of zero, each step takes decay × lr of w."""
-    network = Network(((3, 2), (2,)), lambda tensors, inputs: inputs)
+    network = FlatNetwork(((3, 2), (2,)), lambda tensors, inputs: inputs)
     update = contestant.update(network, 0.02, 0.01)
     w = jnp.arange(1.0, 9.0)
     state = update.step(update.start(w), jnp.zeros(8), jnp.float32(0.5))
@@ -61,7 +61,7 @@ def test_decay_means_the_same_for_all(contestant):
 
 def test_contestant_follows_the_schedule():
     """`optax.adamw` given the schedule takes the same steps."""
-    network = Network(((3, 2), (2,)), lambda tensors, inputs: inputs)
+    network = FlatNetwork(((3, 2), (2,)), lambda tensors, inputs: inputs)
     rates = np.array([0.2, 1.0, 0.6, 0.1], np.float32)
     gradients = np.random.Generator(np.random.PCG64(0)).normal(size=(4, 8)).astype(np.float32)
     update = ADAMW.update(network, 0.02, 0.001)

@@ -14,7 +14,7 @@ from isozyme.evaluators.optimizer import OptimizerEvaluator, Task
 from isozyme.evaluators.optimizer.interpreter import interpret
 from isozyme.evaluators.optimizer.runner import Runner
 from isozyme.evaluators.optimizer.tasks import LoadedTask, schedule
-from isozyme.evaluators.optimizer.training import Network, Update
+from isozyme.evaluators.optimizer.training import FlatNetwork, Update
 from isozyme.spaces.lion import NAMED, FlatLayout, OptimizerPrograms, build, step_function
 
 SPACE = OptimizerPrograms()
@@ -155,7 +155,7 @@ REDUCTIONS = {
 def test_interpreter_sums_by_kind(body, call):
     """One number counts once, a tree of scalars once a tensor, a tree element by element."""
     program = SPACE.from_source(f"{HEAD}    {body}\n    b = {call}\n    u = g * b\n    return u, v1, v2\n")
-    network = Network(((2, 3), (4,), ()), lambda tensors, inputs: inputs)
+    network = FlatNetwork(((2, 3), (4,), ()), lambda tensors, inputs: inputs)
     rng = np.random.default_rng(0)
     w, g = rng.normal(size=11), rng.normal(size=11)
     lowered = SPACE.lower(program)

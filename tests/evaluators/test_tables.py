@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from isozyme.evaluators import DataUnavailable
 from isozyme.evaluators.datasets import Table, floors, load_table, names
-from isozyme.evaluators.datasets.tables import UNKNOWN, Columns, encode
+from isozyme.evaluators.datasets.tables import UNKNOWN, TableColumns, encode
 
 SPLITS = ("train", "search", "selection", "final")
 SIZES = {
@@ -135,9 +135,9 @@ def test_missing_values():
     assert {"x_missing", "y_missing", "z_missing"} <= set(diamonds.numeric_names)
 
 
-def _columns(numeric: np.ndarray, labels: list[str]) -> Columns:
+def _columns(numeric: np.ndarray, labels: list[str]) -> TableColumns:
     rows = len(labels)
-    return Columns(numeric, np.array(labels, str).reshape(rows, 1), np.arange(rows) % 2, np.arange(rows))
+    return TableColumns(numeric, np.array(labels, str).reshape(rows, 1), np.arange(rows) % 2, np.arange(rows))
 
 
 _NUMBERS = st.one_of(st.floats(-1e6, 1e6), st.just(np.nan))

@@ -46,7 +46,7 @@ class Payload(NamedTuple):
         return pickle.loads(self.content)
 
 
-class Task(NamedTuple):
+class EvaluationTask(NamedTuple):
     """Requests that an evaluation process is to evaluate.
 
     Attributes:
@@ -71,7 +71,7 @@ class Question(NamedTuple):
     arguments: tuple[str, ...] = ()
 
 
-class Record(NamedTuple):
+class StageRecord(NamedTuple):
     """The outcome of one stage of a request.
 
     Attributes:
@@ -102,7 +102,7 @@ def packed(index: int, done: bool, outcome: Outcome) -> bytes:
     return pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
 
 
-def unpacked(written: bytes) -> Iterator[Record]:
+def unpacked(written: bytes) -> Iterator[StageRecord]:
     """Yields records in the order in which they were written, without a last one that is cut off."""
     stream = BytesIO(written)
     while stream.tell() < len(written):
@@ -110,7 +110,7 @@ def unpacked(written: bytes) -> Iterator[Record]:
             values = pickle.load(stream)
         except (EOFError, pickle.UnpicklingError):
             return
-        yield Record(*values)
+        yield StageRecord(*values)
 
 
 def main() -> None:
@@ -146,7 +146,7 @@ class _Evaluation:
         self._evaluator, self._space, self._seed, self._cost = payload.open()
         self._records, self._at_once = records, at_once_of(self._evaluator)
 
-    def answer(self, message: "Task | Question | None") -> str:
+    def answer(self, message: "EvaluationTask | Question | None") -> str:
         """Evaluates a task, says what is asked of the evaluator, or sets the evaluator up (None)."""
         if message is None:
             self._evaluator.setup(self._space, self._seed)
@@ -156,7 +156,7 @@ class _Evaluation:
         self._run(message)
         return ""
 
-    def _run(self, task: Task) -> None:
+    def _run(self, task: EvaluationTask) -> None:
         requests = [Request(*values) for values in pickle.loads(task.batch)]
         first = requests[task.first]
         requests[task.first] = first._replace(first=first.first + task.known)

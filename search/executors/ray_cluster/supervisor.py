@@ -12,7 +12,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isozyme.search.executors.ray_cluster.evaluation_process import Payload, Question, Task
+from isozyme.search.executors.ray_cluster.evaluation_process import EvaluationTask, Payload, Question
 
 # Not with -m, which would have the module's classes exist twice. It finds modules where this process does.
 _COMMAND = (
@@ -115,7 +115,7 @@ class Supervisor:
         """
         return self._ask(question, None)
 
-    def run(self, task: Task) -> Ended | None:
+    def run(self, task: EvaluationTask) -> Ended | None:
         """Evaluates a task; its outcomes are read by `records`. Returns how the process ended if it died meanwhile."""
         os.ftruncate(self._records, 0)
         together = 1 if task.alone or task.stepwise else self._payload.at_once

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from isozyme.evaluators.protocol import Outcome, Status
 from isozyme.search.executors.protocol import DEATHS
-from isozyme.search.executors.ray_cluster.evaluation_process import Payload, Question, Task, packed, unpacked
+from isozyme.search.executors.ray_cluster.evaluation_process import EvaluationTask, Payload, Question, packed, unpacked
 from isozyme.search.executors.ray_cluster.supervisor import Cause, Ended, SetupError, Supervisor
 
 _KILLS = 10  # As `DEATHS`, for signals that others may have sent: such a death says little of the candidate.
@@ -90,7 +90,7 @@ class Worker:
           stepwise: whether to evaluate the first stage of the first request only.
         """
         self._start()
-        ended = self._supervisor.run(Task(batch, stepwise=stepwise))
+        ended = self._supervisor.run(EvaluationTask(batch, stepwise=stepwise))
         records = self._supervisor.records()
         if ended is None:
             return Report(records)
@@ -102,9 +102,9 @@ class Worker:
         known = sum(record.place == casualty for record in written)
         if self._at_once > 1 and ended.cause is Cause.LIMIT:  # Of those that ran together, nobody knows whose it was.
             ended = ended._replace(cause=Cause.OUTSIDE)
-        return self._evaluate_alone(Task(batch, casualty, known, True, stepwise), records, ended)
+        return self._evaluate_alone(EvaluationTask(batch, casualty, known, True, stepwise), records, ended)
 
-    def _evaluate_alone(self, task: Task, records: bytes, ended: Ended) -> Report:
+    def _evaluate_alone(self, task: EvaluationTask, records: bytes, ended: Ended) -> Report:
         """Evaluates the request of which the process died again, alone, until it is done or has to be given up.
 
         Where several ran together, this is the first that was not done; the death of another one comes out when that is

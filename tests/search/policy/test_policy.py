@@ -12,7 +12,7 @@ import pyglove as pg
 import pytest
 
 from isozyme.search.policy import estimators
-from isozyme.search.policy.policy import Policy
+from isozyme.search.policy.policy import FactorisedPolicy
 from isozyme.spaces.choices import DEAD, reaching
 from isozyme.spaces.template import TemplateSpace
 
@@ -35,7 +35,7 @@ def double():
 
 def everything(space):
     """The policy of a space, and all its candidates as rows."""
-    policy = Policy(space.choices())
+    policy = FactorisedPolicy(space.choices())
     return policy, np.array([policy.row(genes) for genes in space.points()])
 
 

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isozyme.search.policy import estimators
-from isozyme.search.policy.policy import Policy
+from isozyme.search.policy.policy import FactorisedPolicy
 from isozyme.spaces.template import TemplateSpace
 
 SPACE = TemplateSpace(
     pg.Dict(a=pg.oneof([0, pg.Dict(b=pg.oneof([1, 2, 3]), c=pg.oneof([1, 2])), 2]), d=pg.oneof([0, 1, 2, 3]))
 )
-POLICY = Policy(SPACE.choices())
+POLICY = FactorisedPolicy(SPACE.choices())
 ROWS = np.array([POLICY.row(genes) for genes in SPACE.points()])  # 8 · 4
 N = len(ROWS)
 REWARDS = np.random.default_rng(5).random(N)

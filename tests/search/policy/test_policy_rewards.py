@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isozyme.search.policy import baselines, estimators, schedules
-from isozyme.search.policy.policy import Policy
+from isozyme.search.policy.policy import FactorisedPolicy
 from isozyme.search.policy.rewards import CostAware, absolute, capped, mnasnet_hard, mnasnet_soft
 from isozyme.spaces.choices import of_sizes
 
@@ -84,7 +84,7 @@ def test_leave_one_out():
     unbiased."""
     with jax.enable_x64(True):
         np.testing.assert_allclose(baselines.leave_one_out(jnp.array([1.0, 2.0, 6.0])), [4.0, 3.5, 1.5])
-        policy, logits = Policy(of_sizes([3])), [jnp.array([0.0, 0.5, 1.0])]
+        policy, logits = FactorisedPolicy(of_sizes([3])), [jnp.array([0.0, 0.5, 1.0])]
         p, reward = np.asarray(jax.nn.softmax(logits[0])), jnp.array([1.0, -2.0, 0.5])
 
         @jax.jit
