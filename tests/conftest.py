@@ -1,5 +1,8 @@
 """Set-up shared by all tests."""
 
+import os
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 
@@ -9,23 +12,6 @@ process.fix()  # Before anything imports jax.
 
 hypothesis.settings.register_profile("isozyme", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("isozyme")
-
-_RAY = (
-    "test_bad_input",
-    "test_cluster_",
-    "test_command_line",
-    "test_cost_and_budgets",
-    "test_display",
-    "test_docs",
-    "test_drill",
-    "test_equivalence_launch",
-    "test_exam_on_ray",
-    "test_funnel_launch",
-    "test_kill_and_resume",
-    "test_own_modules",
-    "test_ray_executor",
-    "test_small_print",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,7 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _may_start_ray(item: pytest.Item) -> bool:
-    return item.path.name.startswith(_RAY)
+    return item.get_closest_marker("ray") is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Keeps Ray from starting where a test, or what it starts, lacks the marker: it has no folder to lie in then."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not _may_start_ray(item):
+            patch.setenv("RAY_TMPDIR", os.devnull)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -212,12 +211,10 @@ def test_wrong_arguments_in_a_process_of_their_own(tmp_path: Path, arguments: li
 
 
 def test_a_data_set_that_is_not_prepared(here: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A TFDS name that was never fetched here: told at once, with the way to fetch it, not after minutes offline."""
+    """A TFDS name that was never fetched here: told before anything is fetched, with the way to fetch it."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(here / "data"))
-    began = time.monotonic()
     ended = command(SMOKE, "--config.evaluator.tasks[0].data=kmnist", "--workers=0", "--workdir=run")
     assert_usage_error(ended, ["kmnist", "not prepared", "download", "digits"])
-    assert time.monotonic() - began < 30
     assert not (here / "run").exists()
 
 
@@ -318,13 +315,11 @@ def test_a_workdir_of_another_experiment(
 
 
 def test_an_address_that_nobody_answers(here: Path, command: Command) -> None:
-    """A closed port is told within seconds; Ray alone would try for minutes."""
+    """A closed port is told by a look at it, before Ray, which would go on trying."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    began = time.monotonic()
     ended = command(SMOKE, "--workdir=run", "--workers=1", f"--address=127.0.0.1:{port}")
-    assert time.monotonic() - began < 20
     assert_usage_error(ended, [f"--address=127.0.0.1:{port}", "nobody answers", "start the cluster"])
     assert not (here / "run").exists()
 
@@ -335,14 +330,12 @@ def _a_cluster_runs() -> bool:
 
 
 def test_address_auto_without_a_cluster(tmp_path: Path) -> None:
-    """Told within seconds."""
+    """Told before Ray is started."""
     if _a_cluster_runs() or os.environ.get("RAY_ADDRESS"):
         pytest.skip("a Ray cluster runs on this machine")
-    began = time.monotonic()
     ended = run(SMOKE, "--workdir=run", "--workers=1", "--address=auto", cwd=tmp_path, RAY_TMPDIR=str(tmp_path / "ray"))
     if _a_cluster_runs():
         pytest.skip("a Ray cluster was started on this machine meanwhile")
-    assert time.monotonic() - began < 60
     assert_usage_error(ended, ["--address=auto", "no Ray cluster", "leave it out"])
     assert not (tmp_path / "run").exists()
 

@@ -90,6 +90,7 @@ def experiment():
     assert seen["XLA_FLAGS"].split() == ["--xla_cpu_enable_fast_math=false", "--xla_cpu_multi_thread_eigen=false"]
 
 
+@pytest.mark.ray
 def test_a_config_of_ones_own_reaches_the_workers(tmp_path: Path) -> None:
     """A file outside the checkout with its own evaluator and patch, run by a worker and then in process, as one run."""
     config = tmp_path / "smallest.py"

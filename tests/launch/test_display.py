@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
 from launch_helpers import TRIALS, Finished
+
+pytestmark = pytest.mark.ray
 
 FIELDS = ("trials", "unique", "hits", "failures", "best loss", "front", "trials/s", "time left")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

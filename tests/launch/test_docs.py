@@ -63,6 +63,7 @@ def test_python_runs(page, tmp_path):
         assert done.returncode == 0, f"{text}\n{done.stderr}"
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize("page", GUIDED, ids=name)
 def test_pages_that_define_files_run_as_they_stand(page, tmp_path):
     write_files(page, tmp_path)

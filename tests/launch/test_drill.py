@@ -6,7 +6,11 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from isozyme.tests.drill.drill import Drill
+
+pytestmark = pytest.mark.ray
 
 
 def test_nothing_is_lost_and_the_trajectory_is_the_same(tmp_path: Path) -> None:

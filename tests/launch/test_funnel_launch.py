@@ -127,6 +127,7 @@ def test_a_finished_run_prints_it_again(closed: Closed) -> None:
     assert _state(closed.folder) == before
 
 
+@pytest.mark.ray
 def test_a_killed_closing_goes_on(closed: Closed, tmp_path: Path) -> None:
     """kill -9 on the second rung; what was assessed stays, and with a worker the end is the same."""
     folder, first_rung = tmp_path / "run", 2 + 4 * 6

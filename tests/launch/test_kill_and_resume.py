@@ -27,6 +27,7 @@ from launch_helpers import (
 INTERRUPTED = "interrupted; the same command goes on from here"
 
 
+@pytest.mark.ray
 def test_one_worker_gives_the_same_trajectory(finished: Finished, terminal: Finished) -> None:
     """--workers 1 and 0: every trial, its status, reason, keys, parents and metrics."""
     assert terminal.ended.code == 0, terminal.ended.out
@@ -34,6 +35,7 @@ def test_one_worker_gives_the_same_trajectory(finished: Finished, terminal: Fini
     assert trajectory(terminal.folder) == trajectory(finished.folder)
 
 
+@pytest.mark.ray
 def test_two_workers_give_the_same_trajectory_and_a_finished_run_starts_none(
     finished: Finished, tmp_path: Path
 ) -> None:
@@ -74,6 +76,7 @@ def test_killed_in_process_runs_go_on(finished: Finished, tmp_path: Path) -> Non
     _finish(command, folder, finished)
 
 
+@pytest.mark.ray
 def test_killed_runs_with_workers_go_on(finished: Finished, tmp_path: Path) -> None:
     """kill -9 of the controller leaves no workers behind; Ctrl-C, which the whole group gets, ends cleanly."""
     folder = tmp_path / "run"
@@ -82,7 +85,7 @@ def test_killed_runs_with_workers_go_on(finished: Finished, tmp_path: Path) -> N
     errors = _interrupt(command, tmp_path, folder, 65, lambda pid: os.killpg(pid, signal.SIGINT))
     assert errors.splitlines()[-1] == INTERRUPTED
     assert "Traceback" not in errors
-    _finish(command, folder, finished)
+    _finish((*SMALL, "--workers", "0", "--workdir", str(folder)), folder, finished)
 
 
 def _kill(command: tuple[str, ...], scratch: Path, folder: Path, count: int) -> None:

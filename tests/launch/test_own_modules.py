@@ -44,6 +44,7 @@ def finish(home, place, *arguments):
     return home / place / "run"
 
 
+@pytest.mark.ray
 def test_it_runs_on_workers_and_resumes(home):
     """README: the same command goes on, and the trajectory is that of an undisturbed run in one process."""
     whole = finish(home, "undisturbed", "--workers=0", "--config.budget.trials=60")

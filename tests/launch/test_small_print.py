@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from isozyme.evaluators import Status
@@ -47,6 +48,7 @@ def test_a_smaller_budget_loses_nothing(tmp_path):
     assert set(json.loads(before[0])["scores"]) == {"adamw", "lion", "winner"}
 
 
+@pytest.mark.ray
 def test_sigterm_with_workers(tmp_path):
     """Ray's own handler does not get in the way: exit code 130, and a line that says how to go on."""
     folder = tmp_path / "run"

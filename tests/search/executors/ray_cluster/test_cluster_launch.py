@@ -27,6 +27,8 @@ from isozyme.tests.launch.launch_helpers import (
     trajectory,
 )
 
+pytestmark = pytest.mark.ray
+
 FILES = {
     "my_config.py": '''
 """Eight choices that are to be large."""

@@ -14,7 +14,7 @@ from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.search.rules import Rules
 from isozyme.tests.toys import OBJECTIVES, SEED, SPACE, BitEvaluator
 
-pytestmark = pytest.mark.alone  # What else takes or frees memory meanwhile would move the threshold.
+pytestmark = [pytest.mark.ray, pytest.mark.alone]  # What else takes or frees memory meanwhile would move the threshold.
 
 HANG = 120.0  # seconds
 POISON = (7, 7)

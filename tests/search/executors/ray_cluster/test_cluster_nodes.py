@@ -26,6 +26,8 @@ from isozyme.search.executors.ray_cluster.worker_handle import WorkerHandle
 from isozyme.search.rules import Rules
 from isozyme.tests.toys import LAG, OBJECTIVES, SEED, BitEvaluator, BitStrings, Gate, trace
 
+pytestmark = pytest.mark.ray
+
 HANG = 300.0  # seconds
 # A dead node is noticed in three seconds instead of a quarter of a minute, but none dies of a busy machine.
 QUICK = {

@@ -16,6 +16,8 @@ from isozyme.search.executors.ray_cluster.executor import RayExecutor
 from isozyme.search.rules import Rules
 from isozyme.tests.toys import Dawdling, run_search
 
+pytestmark = pytest.mark.ray
+
 _WORKERS = _LAG = 4
 _STAGES, _TRIALS, _SEED = 3, 200, 0
 _RULES = Rules(SPACE, OBJECTIVES, _STAGES, seed=_SEED, lag=_LAG)

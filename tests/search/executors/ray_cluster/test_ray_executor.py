@@ -33,6 +33,8 @@ from isozyme.tests.toys import (
     trace,
 )
 
+pytestmark = pytest.mark.ray
+
 WORKERS = 2
 HANG = 300.0  # seconds
 POISON = (7, 6)
