@@ -28,8 +28,8 @@ from isozyme.evaluators.protocol import (
     stage_metric_of,
     stages_of,
 )
-from isozyme.spaces.another_process import Unreachable, call
-from isozyme.spaces.examining import Check, findings, shown, words
+from isozyme.spaces.exam.another_process import Unreachable, call
+from isozyme.spaces.exam.findings import Check, findings, shown, words
 from isozyme.spaces.protocol import Space
 
 _RANDOM, _SEARCHED, _WILD = 3, 200, 2

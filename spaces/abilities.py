@@ -95,10 +95,31 @@ class Wrapping(Protocol):
         ...
 
 
+ABILITIES: tuple[type[Any], ...] = (
+    NamedOperators,
+    Crossing,
+    WithBaselines,
+    Tunable,
+    Simplifiable,
+    WithChoices,
+    LeavesItself,
+)
+"""All that a space may offer, `Wrapping` aside."""
+
+
+def attributes(protocol: type[Any]) -> list[str]:
+    """Names the methods and properties that a protocol asks for."""
+    return [name for name, member in vars(protocol).items() if _asked(member) and not name.startswith("_")]
+
+
 def missing_method(value: Any, protocol: type[Any]) -> str | None:
     """Returns the name of a method that a protocol asks for and `value` lacks; None if it has them all."""
-    asked = [name for name, member in vars(protocol).items() if inspect.isfunction(member) and not name.startswith("_")]
+    asked = [name for name in attributes(protocol) if inspect.isfunction(vars(protocol)[name])]
     return next((name for name in asked if not callable(getattr(value, name, None))), None)
+
+
+def _asked(member: Any) -> bool:
+    return inspect.isfunction(member) or isinstance(member, property)
 
 
 def offered(space: Any, ability: type[T]) -> T | None:

@@ -17,6 +17,7 @@ from isozyme.search.objectives import Objective
 from isozyme.search.protocol import Trial
 from isozyme.search.validation.held_out_assessment import HeldOutAssessor, twin_key
 from isozyme.search.validation.paired_test import Interval, paired_costs, relative_differences, t_interval
+from isozyme.spaces.abilities import Tunable, WithBaselines, offered
 from isozyme.spaces.protocol import Space
 
 _STRIDE = 100  # evaluations: rung k takes those from 1 + 100 k on, so that no two rungs share seeds
@@ -192,17 +193,18 @@ def best_trial(comparisons: Sequence[Comparison]) -> int | None:
 
 def baselines(space: Space) -> Mapping[str, Any]:
     """What a funnel tunes: the baselines of a space, or its references where it names none."""
-    return getattr(space, "baselines", None) or space.references
+    defended = offered(space, WithBaselines)
+    return (defended.baselines if defended is not None else {}) or space.references
 
 
 def _tuned_candidates(
     candidates: Sequence[Any], assessor: HeldOutAssessor, objective: Objective
 ) -> tuple[Sequence[str], Sequence[Any]]:
     """Returns names and candidates of the best tunings; the candidates themselves where the space cannot tune them."""
-    tunings = getattr(assessor.space, "tunings", None)
-    if tunings is None:
+    tunable = offered(assessor.space, Tunable)
+    if tunable is None:
         return [""] * len(candidates), candidates
-    choices = [tunings(candidate) for candidate in candidates]
+    choices = [tunable.tunings(candidate) for candidate in candidates]
     names = [
         name or next(iter(one)) for name, one in zip(_best_names(choices, assessor, objective), choices, strict=True)
     ]

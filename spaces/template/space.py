@@ -26,7 +26,7 @@ True
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -34,11 +34,10 @@ import numpy as np
 import pyglove as pg
 
 from isozyme.hashing import digest
+from isozyme.spaces.abilities import Operator
 from isozyme.spaces.choices import Genes, Points
 from isozyme.spaces.protocol import InvalidCandidate
 from isozyme.spaces.template import choices, coding, compilation, counting, crossover, mutation
-
-Operator = Callable[[Genes, np.random.Generator], Genes | None]
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 _encode, _decode = json.JSONEncoder().encode, json.JSONDecoder().decode

@@ -11,6 +11,7 @@ import numpy as np
 import pyglove as pg
 from toys import BitStrings
 
+from isozyme.spaces.choices import Choice, of_sizes
 from isozyme.spaces.protocol import InvalidCandidate
 
 Bits: Any = BitStrings  # No type: what follows breaks all that types say.
@@ -282,8 +283,42 @@ class BadSimplifications(Bits):
     def simplifications(self, candidate):
         return [("flips the first", flipped(candidate, 0))]
 
+    def reductions(self, candidate):
+        return []
+
+
+class HalfSimplifiable(Bits):
+    def simplifications(self, candidate):
+        return []
+
+
+class NoMethod(Bits):
+    cross = None
+
+
+class Swallowing(Bits):
+    @property
+    def wrapped(self):
+        return InvalidCross()
+
+
+class BadChoices(Bits):
+    def validate(self, candidate):
+        return "not all are bits" if 2 in candidate else super().validate(candidate)
+
+    def choices(self):
+        return of_sizes([3] * 12)
+
+
+class LossyChoices(Bits):
+    def choices(self):
+        return tuple(Choice(0, ((), ())) for _ in range(12))
+
 
 class BadReductions(Bits):
+    def simplifications(self, candidate):
+        return []
+
     def reductions(self, candidate):
         return [("drops the last", candidate[:-1])]
 

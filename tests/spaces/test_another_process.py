@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from isozyme.search.executors import sources
-from isozyme.spaces.another_process import Unreachable, call
+from isozyme.spaces.exam.another_process import Unreachable, call
 
 COLOURS = {"red", "green", "blue", "yellow", "white", "black", "brown", "orange"}
 

@@ -1,73 +1,51 @@
-"""The exam for spaces: ours sit it, and anyone's may.
+"""Examines spaces, ours and anyone's.
 
 from isozyme.spaces.exam import examine
 
 assert examine(MySpace()) == []
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from isozyme import hashing
-from isozyme.spaces import exam_texts
-from isozyme.spaces.another_process import Unreachable, call
-from isozyme.spaces.examining import Check, findings, same, shown, similar
+from isozyme.spaces.abilities import WithBaselines, offered
+from isozyme.spaces.exam import abilities, texts
+from isozyme.spaces.exam.another_process import Unreachable, call
+from isozyme.spaces.exam.findings import Check, findings, same, shown, similar
+from isozyme.spaces.exam.proposals import STEPS, may_be_invalid, proposals, sample
 from isozyme.spaces.protocol import Space
 
-_INITIAL, _RANDOM, _STEPS, _PAIRS = 5, 40, 60, 10
 _HANDFUL = 5  # Mutation has to reach more candidates than these.
-_CHILDREN = ("mutate", "cross", "the operator")
-_LONGEST = 5  # simplifications that are looked at
+_EXPORTED = 40  # candidates
 
 
 def examine(space: Space) -> list[str]:
-    """What a space does wrong, in plain words; empty if it passes.
+    """Lists what a space does wrong, in plain words; the list is empty if the space passes.
 
     The checks come in rounds, and a round that finds something is the last: what follows would rest on it. The last one
     starts another process, so the space's class must be one that can be imported, as it must for workers.
 
     Args:
       space: with everything in it that a search of it would use. It is asked for about 150 candidates.
+
+    Returns:
+      One line for each check that finds something.
     """
     return findings(ROUNDS, space)
-
-
-def proposals(space: Space, seed: int) -> Iterator[tuple[str, Any]]:
-    """Candidates in all ways in which a space makes them, each with a word on how; the seed determines them."""
-    rng = np.random.default_rng(seed)
-    for _ in range(_INITIAL):
-        yield "initial", space.initial(rng)
-    made = [space.random(rng) for _ in range(_RANDOM)]
-    yield from (("random", one) for one in made)
-    candidate = space.initial(rng)
-    for _ in range(_STEPS):
-        child = space.mutate(candidate, rng)
-        yield "mutate", child
-        candidate = child if space.validate(child) is None else candidate
-    for name, operator in getattr(space, "operators", {}).items():
-        children = [operator(one, rng) for one in made]
-        yield from ((f"the operator {name!r}", child) for child in children if child is not None)
-    if hasattr(space, "cross"):
-        for first, second in zip(made[:_PAIRS], made[_PAIRS:], strict=False):
-            yield "cross", space.cross(first, second, rng)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def sample(space: Space) -> list[Any]:
-    """Different valid candidates: the references and proposals, as they come."""
-    made = dict.fromkeys([*space.references.values(), *(one for _, one in proposals(space, 0))])
-    return [one for one in made if space.validate(one) is None]
 
 
 def _proposes_valid_candidates(space: Space) -> str | None:
     """Candidates that it makes and names are valid."""
     named = {f"references[{name!r}]": one for name, one in space.references.items()}
-    named |= {f"baselines[{name!r}]": one for name, one in getattr(space, "baselines", {}).items()}
+    if (defended := offered(space, WithBaselines)) is not None:
+        named |= {f"baselines[{name!r}]": one for name, one in defended.baselines.items()}
     for how, candidate in chain(named.items(), proposals(space, 0)):
         reason = space.validate(candidate)
-        if reason is not None and not (how.startswith(_CHILDREN) and getattr(space, "leaves_itself", False)):
+        if reason is not None and not may_be_invalid(space, how):
             return f"{how} gives {shown(candidate)}, of which validate says: {reason}"
     return None
 
@@ -90,7 +68,7 @@ def _mutates(space: Space) -> str | None:
     rng = np.random.default_rng(2)
     parent = space.initial(rng)
     reached, unchanged = {parent}, 0
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         before = space.to_source(parent)
         child = space.mutate(parent, rng)
         if space.to_source(parent) != before:
@@ -98,11 +76,11 @@ def _mutates(space: Space) -> str | None:
         unchanged += child == parent
         reached.add(child)
         parent = child if space.validate(child) is None else parent
-    if unchanged > _STEPS // 2:
-        return f"{unchanged} of {_STEPS} children are equal to their parent; expected are at most half of them"
-    enough = min(_HANDFUL, (getattr(space, "size", None) or _HANDFUL + 1) - 1)
+    if unchanged > STEPS // 2:
+        return f"{unchanged} of {STEPS} children are equal to their parent; expected are at most half of them"
+    enough = min(_HANDFUL, len(sample(space)) - 1)  # A small space has no handful.
     if len(reached) <= enough:
-        return f"{_STEPS} mutations in a row reach {len(reached)} different candidates; expected are more than {enough}"
+        return f"{STEPS} mutations in a row reach {len(reached)} different candidates; expected are more than {enough}"
     return None
 
 
@@ -121,11 +99,11 @@ def _reads_what_it_writes(space: Space) -> str | None:
 def _refuses_nonsense(space: Space) -> str | None:
     """`from_source` refuses nonsense by InvalidCandidate, and executes nothing."""
     source = space.to_source(sample(space)[0])
-    for text in (*exam_texts.HOSTILE, *exam_texts.infected(source)):
-        if exam_texts.executed(space.from_source, text):
+    for text in (*texts.HOSTILE, *texts.infected(source)):
+        if texts.executed(space.from_source, text):
             return f"the text {text!r:.120} was executed; read it with a parser, such as json or ast"
-    for text in exam_texts.NONSENSE:
-        if wrong := exam_texts.refusal(space.from_source, space.validate, text):
+    for text in texts.NONSENSE:
+        if wrong := texts.refusal(space.from_source, space.validate, text):
             return wrong
     return None
 
@@ -188,7 +166,7 @@ def _lowers(space: Space) -> str | None:
 
 def _exports(space: Space) -> str | None:
     """`export` gives texts and bytes by file name; Python files compile."""
-    for candidate in sample(space)[:_RANDOM]:
+    for candidate in sample(space)[:_EXPORTED]:
         files = space.export(candidate)
         if not files or files != space.export(candidate):
             return f"gives no file, or another one the second time, for {shown(candidate)}"
@@ -202,29 +180,11 @@ def _exports(space: Space) -> str | None:
     return None
 
 
-def _offers_sound_parts(space: Space) -> str | None:
-    """Tunings, simplifications and reductions, where there are any, are valid; simplifications keep the key."""
-    for candidate in sample(space)[:2]:
-        offered = {name: getattr(space, name, None) for name in ("tunings", "simplifications", "reductions")}
-        for part, offer in offered.items():
-            made = [] if offer is None else offer(candidate)
-            pairs = list(made.items() if isinstance(made, Mapping) else made)[:_LONGEST]
-            for what, one in pairs:
-                if (reason := space.validate(one)) is not None:
-                    return f"{part} of {shown(candidate)}: {what} gives {shown(one)}, of which validate says: {reason}"
-                if part == "simplifications" and not _equivalent(space, one, candidate):
-                    return f"{part} of {shown(candidate)}: {what} gives {shown(one)}, which behaves differently"
-    return None
-
-
-def _equivalent(space: Space, one: Any, other: Any) -> bool:
-    return hashing.static_key(space, one) == hashing.static_key(space, other) or (
-        (key := hashing.numeric_key(space, one)) is not None and key == hashing.numeric_key(space, other)
-    )
-
-
 def account(space: Space) -> list[tuple[str, Any]]:
-    """All that must not depend on the process, with a word on what each is; a function of this module, to be sent."""
+    """Lists all that must not depend on the process, with a word on what each is.
+
+    It is a function of this module, so that it can be called in another process.
+    """
     told: list[tuple[str, Any]] = [("version", space.version)]
     for how, candidate in proposals(space, 3):
         text = space.to_source(candidate)
@@ -234,7 +194,7 @@ def account(space: Space) -> list[tuple[str, Any]]:
 
 
 def _is_the_same_elsewhere(space: Space) -> str | None:
-    """In another process, with another PYTHONHASHSEED."""
+    """Another process, with another PYTHONHASHSEED, has the same version, candidates and keys."""
     try:
         there = call(account, space)
     except Unreachable as error:
@@ -246,8 +206,19 @@ def _is_the_same_elsewhere(space: Space) -> str | None:
 
 
 ROUNDS: tuple[tuple[Check, ...], ...] = (
+    (abilities.are_whole, abilities.are_passed_on),
     (_proposes_valid_candidates, _repeats_itself, _mutates),
     (_reads_what_it_writes,),
-    (_refuses_nonsense, _has_canonical_forms, _probes, _tells_forms, _lowers, _exports, _offers_sound_parts),
+    (
+        _refuses_nonsense,
+        _has_canonical_forms,
+        _probes,
+        _tells_forms,
+        _lowers,
+        _exports,
+        abilities.tunings_are_valid,
+        abilities.simplifications_are_sound,
+        abilities.choices_are_its_own,
+    ),
     (_is_the_same_elsewhere,),
 )

@@ -14,7 +14,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from isozyme.spaces.examining import words
+from isozyme.spaces.exam.findings import words
 
 _LIMIT = 600.0  # seconds
 _HASH_SEEDS = ("1", "2")
