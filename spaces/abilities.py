@@ -40,7 +40,7 @@ class WithBaselines(Protocol):
 
     @property
     def baselines(self) -> Mapping[str, Any]:
-        """Candidates by a name that says their constants; the best of them is what others have to beat."""
+        """Lists candidates by a name that says their constants; the best of them is what others have to beat."""
         ...
 
 
@@ -91,7 +91,7 @@ class Wrapping(Protocol):
 
     @property
     def wrapped(self) -> Any:
-        """The space inside."""
+        """Names the space inside."""
         ...
 
 
@@ -104,7 +104,7 @@ ABILITIES: tuple[type[Any], ...] = (
     WithChoices,
     LeavesItself,
 )
-"""All that a space may offer, `Wrapping` aside."""
+"""What a space may offer; `Wrapping` is how it passes that on."""
 
 
 def attributes(protocol: type[Any]) -> list[str]:

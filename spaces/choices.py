@@ -31,7 +31,7 @@ def join(index: int, genes: Genes) -> Gene:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A choice point.
+    """Names a choice point and the points below it.
 
     Attributes:
       number: its place in a row.
@@ -47,7 +47,7 @@ Points = tuple[Choice | tuple[Choice, ...], ...]
 
 
 class Decision(NamedTuple):
-    """A choice point without its tree.
+    """Describes a choice point without its tree.
 
     Attributes:
       size: how many candidates.

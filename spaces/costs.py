@@ -19,24 +19,24 @@ import numpy as np
 import pyglove as pg
 
 
-class Cost(Protocol):
-    """What a candidate costs, known without running it; symbolic, if experiments with it are to be stored."""
+class CandidateCost(Protocol):
+    """Says what a candidate costs without running it; symbolic, if experiments with it are to be stored."""
 
     def __call__(self, candidate: Any) -> float:
-        """The cost, at least 0."""
+        """Returns the cost, at least 0."""
         ...
 
 
 @runtime_checkable
 class Tabulated(Protocol):
-    """A cost that is a sum over pairs of neighbouring decisions, which exact limits need."""
+    """Writes a cost as a sum over pairs of neighbouring decisions, which exact limits need."""
 
     def tables(self) -> list[np.ndarray]:
         """Returns what pairs of neighbouring choices add, float [1 or choices before, choices] of each decision."""
         ...
 
 
-def tables_of(cost: Cost) -> list[np.ndarray]:
+def tables_of(cost: CandidateCost) -> list[np.ndarray]:
     """Returns the tables of a cost; raises `ValueError` where it has none."""
     if not isinstance(cost, Tabulated):
         raise ValueError(f"{type(cost).__name__} has no tables of what pairs of decisions add; name a cost that has")
@@ -51,7 +51,7 @@ _WIDTHS: Any = pg.typing.List(pg.typing.List(pg.typing.Int(min_value=1), min_siz
     [("costs", _COSTS, "Of each decision, what each of its choices costs.")], serialization_key="isozyme.AdditiveCost"
 )
 class AdditiveCost(pg.Object):
-    """The sum of what the choices cost, whatever the others are."""
+    """Adds up what the choices cost, whatever the others are."""
 
     costs: list[list[float]]
 
@@ -60,11 +60,11 @@ class AdditiveCost(pg.Object):
         self._costs = [tuple(row) for row in self.costs]  # Reading symbolic fields is slow.
 
     def __call__(self, candidate: Sequence[int]) -> float:
-        """The sum, from the first decision to the last."""
+        """Returns the sum, from the first decision to the last."""
         return sum([row[choice] for row, choice in zip(self._costs, candidate, strict=True)])
 
     def tables(self) -> list[np.ndarray]:
-        """What pairs of neighbouring choices add, float [1 or choices before, choices] of each decision."""
+        """Returns what pairs of neighbouring choices add, float [1 or choices before, choices] of each decision."""
         return additive_tables(self._costs)
 
 
@@ -77,7 +77,7 @@ class AdditiveCost(pg.Object):
     serialization_key="isozyme.ParameterCount",
 )
 class ParameterCount(pg.Object):
-    """Weights and biases of a feed-forward network: Σ h_i·h_{i+1} + h_{i+1}, from its inputs to its outputs."""
+    """Counts weights and biases of a feed-forward network: Σ h_i·h_{i+1} + h_{i+1}, from its inputs to its outputs."""
 
     widths: list[list[int]]
     inputs: int
@@ -89,27 +89,32 @@ class ParameterCount(pg.Object):
         self._inputs, self._outputs = self.inputs, self.outputs
 
     def __call__(self, candidate: Sequence[int]) -> int:
-        """The number of parameters."""
+        """Returns the number of parameters."""
         count, before = 0, self._inputs
         for row, choice in zip(self._widths, candidate, strict=True):
-            count += (before + 1) * row[choice]
+            count += _dense(before, row[choice])
             before = row[choice]
-        return count + (before + 1) * self._outputs
+        return count + _dense(before, self._outputs)
 
     def tables(self) -> list[np.ndarray]:
-        """What pairs of neighbouring choices add, float [1 or choices before, choices] of each decision."""
+        """Returns what pairs of neighbouring choices add, float [1 or choices before, choices] of each decision."""
         return parameter_tables(self._widths, self._inputs, self._outputs)
 
 
 def additive_tables(costs: Sequence[Any] | np.ndarray) -> list[np.ndarray]:
-    """Costs as `trellis` takes them: of each decision, float [1, choices]."""
+    """Returns what choices cost as tables: of each decision, float [1, choices]."""
     return [np.asarray(row, np.float64)[None, :] for row in costs]
 
 
 def parameter_tables(widths: Sequence[Any] | np.ndarray, inputs: int, outputs: int) -> list[np.ndarray]:
-    """Parameters as `trellis` takes them: of each layer, float [widths of the layer before, widths]."""
+    """Returns parameters as tables: of each layer, float [widths of the layer before, widths]."""
     sizes = [np.asarray(row, np.float64) for row in ([inputs], *widths)]
-    tables = [(before[:, None] + 1) * width for before, width in itertools.pairwise(sizes)]
+    tables = [_dense(before[:, None], width) for before, width in itertools.pairwise(sizes)]
     if tables:
-        tables[-1] += (sizes[-1] + 1) * outputs
+        tables[-1] += _dense(sizes[-1], outputs)
     return tables
+
+
+def _dense(fan_in: Any, fan_out: Any) -> Any:
+    """Counts weights and biases of one layer; of numbers and arrays."""
+    return (fan_in + 1) * fan_out

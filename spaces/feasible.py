@@ -21,7 +21,7 @@ _TRIES = 100_000
     serialization_key="isozyme.FeasibleSpace",
 )
 class FeasibleSpace(pg.Object):
-    """The candidates of a space that cost no more than a limit; in all else it is that space.
+    """Leaves of a space the candidates that cost no more than a limit; in all else it is that space.
 
     Starting points and random candidates are drawn until one is feasible, so they have the space's distribution given
     that. Others are invalid. `mutate`, `cross` and the operators are the space's own: `FeasibleOnly` keeps the children
@@ -40,28 +40,28 @@ class FeasibleSpace(pg.Object):
 
     @property
     def wrapped(self) -> Space:
-        """The space whose candidates are limited."""
+        """Names the space whose candidates are limited."""
         return self._space
 
     @property
     def references(self) -> Mapping[str, Any]:
-        """Those of the space that are within the limit."""
+        """Names the references of the space that are within the limit."""
         return {name: one for name, one in self._space.references.items() if self._limit.allows(one)}
 
     def initial(self, rng: np.random.Generator) -> Any:
-        """A feasible starting point; raises `ValueError` where none is found."""
+        """Returns a feasible starting point; raises `ValueError` where none is found."""
         return self._drawn(self._space.initial, rng)
 
     def random(self, rng: np.random.Generator) -> Any:
-        """A feasible random candidate; raises `ValueError` where none is found."""
+        """Returns a feasible random candidate; raises `ValueError` where none is found."""
         return self._drawn(self._space.random, rng)
 
     def validate(self, candidate: Any) -> str | None:
-        """The reason why a candidate is outside the space or the limit, or None. Takes anything."""
+        """Says why a candidate is outside the space or the limit, or returns None. Takes anything."""
         return self._space.validate(candidate) or self._limit.refusal(candidate)
 
     def __getattr__(self, name: str) -> Any:
-        """What else the space offers."""
+        """Passes on what else the space offers."""
         if name.startswith("_"):  # Not bound yet, or being copied.
             raise AttributeError(name)
         return getattr(self._space, name)

@@ -4,27 +4,30 @@ from typing import Any
 
 import pyglove as pg
 
-from isozyme.spaces.costs import Cost
+from isozyme.spaces.costs import CandidateCost
 
 _ANY: Any = pg.typing.Any()  # pyright: ignore[reportCallIssue]
 
 
 @pg.members(
     [
-        ("cost", _ANY, "Of a candidate: a `Cost`, such as `ParameterCount`."),
+        ("cost", _ANY, "Of a candidate: a `CandidateCost`, such as `ParameterCount`."),
         ("limit", pg.typing.Float(), "T0: the most that a candidate may cost."),
     ],
     serialization_key="isozyme.Limit",
 )
 class Limit(pg.Object):
-    """What is feasible: candidates that cost no more than the limit. Spaces, variations and policies take it whole."""
+    """Says what is feasible: candidates that cost no more than the limit.
+
+    Spaces, variations and policies take it whole.
+    """
 
     cost: Any
     limit: float
 
     def _on_bound(self) -> None:
         super()._on_bound()
-        self._cost: Cost = self.cost  # Reading symbolic fields takes as long as computing a cost.
+        self._cost: CandidateCost = self.cost  # Reading symbolic fields takes as long as computing a cost.
         self._limit: float = self.limit
 
     def allows(self, candidate: Any) -> bool:

@@ -7,11 +7,11 @@ import numpy as np
 
 
 class InvalidCandidate(ValueError):
-    """A candidate or a text outside the space; the message says why, in one line."""
+    """Says that a candidate or a text is outside the space; the message says why, in one line."""
 
 
 class Space(Protocol):
-    """A set of candidates. Candidates are small immutable values, hashable and free of code.
+    """Is a set of candidates. Candidates are small immutable values, hashable and free of code.
 
     What a space may offer besides stands in `abilities.py`.
     """
@@ -23,43 +23,43 @@ class Space(Protocol):
 
     @property
     def references(self) -> Mapping[str, Any]:
-        """Candidates that the winner is compared with, by name."""
+        """Names candidates that the winner is compared with."""
         ...
 
     def initial(self, rng: np.random.Generator) -> Any:
-        """Where a search starts: a member of the first population."""
+        """Returns where a search starts: a member of the first population."""
         ...
 
     def random(self, rng: np.random.Generator) -> Any:
-        """A random candidate."""
+        """Returns a random candidate."""
         ...
 
     def mutate(self, candidate: Any, rng: np.random.Generator) -> Any:
-        """A valid neighbour of `candidate`."""
+        """Returns a valid neighbour of `candidate`."""
         ...
 
     def validate(self, candidate: Any) -> str | None:
-        """The reason why a candidate is invalid, or None; runs nothing."""
+        """Says why a candidate is invalid, or returns None; runs nothing."""
         ...
 
     def canonical(self, candidate: Any) -> bytes:
-        """A form that equal candidates share, found without running them."""
+        """Returns a form that equal candidates share, found without running them."""
         ...
 
     def probe(self, candidate: Any) -> Sequence[np.ndarray] | None:
-        """Behaviour on fixed inputs, float64; None where nothing but the canonical form tells candidates apart."""
+        """Returns the behaviour on fixed inputs, float64; None where only the canonical form tells candidates apart."""
         ...
 
     def form(self, candidate: Any) -> Mapping[str, float]:
-        """Metrics of how a candidate is written rather than of what it does: lengths, sizes. Never cached."""
+        """Measures how a candidate is written rather than what it does: lengths, sizes. Never cached."""
         ...
 
     def lower(self, candidate: Any) -> Any:
-        """The arrays that an evaluator's executable takes."""
+        """Returns what an evaluator takes, such as the arrays of its executable."""
         ...
 
     def to_source(self, candidate: Any) -> str:
-        """A readable text that `from_source` reads back without loss."""
+        """Writes a readable text that `from_source` reads back without loss."""
         ...
 
     def from_source(self, text: str) -> Any:

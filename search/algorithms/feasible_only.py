@@ -9,7 +9,7 @@ import pyglove as pg
 from isozyme.search.algorithms.population import Member
 from isozyme.search.algorithms.variation import Mutation, Parent, RunningVariation
 from isozyme.search.protocol import Proposal
-from isozyme.spaces.costs import Cost
+from isozyme.spaces.costs import CandidateCost
 from isozyme.spaces.limits import Limit
 from isozyme.spaces.protocol import Space
 
@@ -52,7 +52,7 @@ class RunningFeasibleOnly:
     """
 
     def __init__(self, variation: RunningVariation, limit: Limit) -> None:
-        self._cost: Cost = limit.cost
+        self._cost: CandidateCost = limit.cost
         self._vary, self._limit = variation, limit.limit
         self.parents = variation.parents
 

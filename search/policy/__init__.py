@@ -1,5 +1,5 @@
-"""Policy gradients: a factorised policy over choices, rewards, baselines, estimators and a memory.
+"""Policy gradients: the policy over choices, its step, rewards, limits and memory, and learners that take the step.
 
-Nothing is imported here, so that jax is imported only with the files that need it: `policy`, `baselines`, `estimators`,
-`schedules`.
+May import `spaces/` {`protocol`, `abilities`, `choices`, `costs`, `limits`} and `evaluators/protocol.py`, and nothing
+else of the search. Nothing is imported here: jax comes only with the files that need it.
 """

@@ -5,7 +5,7 @@ draws; here both are exact (`recursion.py`). ∇log P(V) is what the feasible ch
 what all are: E[∇log p | V].
 
 `logits` may be traced, batched with `vmap` and differentiated, in their own precision. `costs` and `limit` are static
-(numpy, lists, numbers): tables are made of them outside of the trace, and kept for the next call.
+(numpy, lists, numbers): tables are made of them outside of the trace, and kept for the next call (`trellis`).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Costs = Sequence[Any] | np.ndarray
 
 
 def feasible_log_probability(logits: Logits, costs: Costs, limit: float) -> jax.Array:
-    """log P(sum of costs <= limit); -inf, with a gradient of zero, where nothing is feasible.
+    """Returns log P(sum of costs <= limit); -inf, with a gradient of zero, where nothing is feasible.
 
     Args:
       logits: of each decision, [choices]; they need not be as many for each.
@@ -40,7 +40,7 @@ def feasible_log_probability(logits: Logits, costs: Costs, limit: float) -> jax.
 
 
 def sample_feasible(key: jax.Array, logits: Logits, costs: Costs, limit: float) -> jax.Array:
-    """An exact draw from p(choices | sum of costs <= limit), as int32 [decisions]; `vmap` over keys for several.
+    """Draws exactly from p(choices | sum of costs <= limit), as int32 [decisions]; `vmap` over keys for several.
 
     Raises:
       ValueError: nothing is feasible; else as `feasible_log_probability`.
@@ -49,7 +49,7 @@ def sample_feasible(key: jax.Array, logits: Logits, costs: Costs, limit: float) 
 
 
 def feasible_argmax(logits: Logits, costs: Costs, limit: float) -> jax.Array:
-    """The most probable choices within the limit, as int32 [decisions]; of equal ones the first.
+    """Returns the most probable choices within the limit, as int32 [decisions]; of equal ones the first.
 
     Raises:
       ValueError: nothing is feasible; else as `feasible_log_probability`.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 class Average(NamedTuple):
-    """An exponential moving average without the zero that it starts from.
+    """Holds an exponential moving average without the zero that it starts from.
 
     Attributes:
       mean: of the rewards so far, each with its weight; scalar.
@@ -19,7 +19,7 @@ class Average(NamedTuple):
 
 
 def average() -> Average:
-    """The average of nothing yet."""
+    """Returns the average of nothing yet."""
     return Average(jnp.zeros(()), jnp.zeros(()))
 
 
@@ -40,7 +40,7 @@ def include(state: Average, reward: jax.Array, momentum: float) -> Average:
 
 
 def leave_one_out(rewards: jax.Array) -> jax.Array:
-    """For each reward of a batch, [n] with n ≥ 2, the mean of the others: unbiased, and without the lag of an average.
+    """Returns for each reward of a batch, [n] with n ≥ 2, the mean of the others: unbiased, without an average's lag.
 
     Kool, van Hoof, Welling, "Buy 4 REINFORCE samples, get a baseline for free!", 2019.
     """

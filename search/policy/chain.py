@@ -22,7 +22,7 @@ Widths = Sequence[Any] | np.ndarray
 def chain_feasible_log_probability(
     logits: Logits, widths: Widths, inputs: int, outputs: int, limit: float
 ) -> jax.Array:
-    """log P(weights and biases <= limit); -inf, with a gradient of zero, where no network is feasible.
+    """Returns log P(weights and biases <= limit); -inf, with a gradient of zero, where no network is feasible.
 
     Args:
       logits: of each hidden layer, [choices]; may be traced, all others must be known when a function is traced.
@@ -41,7 +41,7 @@ def chain_feasible_log_probability(
 def chain_sample_feasible(
     key: jax.Array, logits: Logits, widths: Widths, inputs: int, outputs: int, limit: float
 ) -> jax.Array:
-    """An exact draw from p(choices | weights and biases <= limit), as int32 [layers]; `vmap` over keys for several.
+    """Draws exactly from p(choices | weights and biases <= limit), as int32 [layers]; `vmap` over keys for several.
 
     Raises:
       ValueError: no network is feasible; else as `chain_feasible_log_probability`.
@@ -50,7 +50,7 @@ def chain_sample_feasible(
 
 
 def chain_feasible_argmax(logits: Logits, widths: Widths, inputs: int, outputs: int, limit: float) -> jax.Array:
-    """The most probable network within the limit, as int32 [layers]; of equal ones the first.
+    """Returns the most probable network within the limit, as int32 [layers]; of equal ones the first.
 
     Raises:
       ValueError: no network is feasible; else as `chain_feasible_log_probability`.

@@ -14,12 +14,12 @@ _TINY, _LOWEST = 1e-30, -1e30  # Where there is nothing: what nothing is divided
 
 
 def log_probabilities(policy: FactorisedPolicy | FeasiblePolicy, logits: Logits, rows: Array) -> jax.Array:
-    """log p of each row, [n] for [n, decisions]."""
+    """Returns log p of each row, [n] for [n, decisions]."""
     return jax.vmap(lambda row: policy.log_probability(logits, row))(rows)
 
 
 def reinforce(policy: FactorisedPolicy | FeasiblePolicy, logits: Logits, rows: Array, advantages: Array) -> jax.Array:
-    """Mean of advantage · log p(y), y ~ p: Williams, Machine Learning 8, 1992.
+    """Returns the mean of advantage · log p(y), y ~ p: Williams, Machine Learning 8, 1992.
 
     Args:
       policy: of the rows.
@@ -31,9 +31,9 @@ def reinforce(policy: FactorisedPolicy | FeasiblePolicy, logits: Logits, rows: A
 
 
 def importance(present: jax.Array, past: jax.Array) -> jax.Array:
-    """min(1, p(y)/p_past(y)), for what an earlier policy has drawn: Espeholt et al. (IMPALA), ICML 2018, with ρ̄ = 1.
+    """Returns min(1, p(y)/p_past(y)), for what an earlier policy has drawn: IMPALA, Espeholt et al., ICML 2018, ρ̄ = 1.
 
-    Exactly 1 where the policy is still the same; never above 1, so that no single trial of long ago takes over.
+    It is exactly 1 where the policy is still the same, and never more, so that no single trial of long ago takes over.
 
     Args:
       present: log p(y) now.
@@ -43,7 +43,7 @@ def importance(present: jax.Array, past: jax.Array) -> jax.Array:
 
 
 def feasible_share(policy: FactorisedPolicy, logits: Logits, draws: Array, feasible: Array) -> jax.Array:
-    """P̂(V) = (1/N) Σ_k p(z_k)/q(z_k) · 1[z_k ∈ V], z_k ~ q = stop_grad(p): TabNAS, Yang et al., NeurIPS 2022.
+    """Returns P̂(V) = (1/N) Σ_k p(z_k)/q(z_k) · 1[z_k ∈ V], z_k ~ q = stop_grad(p): TabNAS, Yang et al., NeurIPS 2022.
 
     Its value is the feasible share of the draws, its gradient (1/N) Σ_{z_k ∈ V} ∇log p(z_k); both are unbiased.
     (The notebooks released with the paper weight each draw with p(z_k) instead, which is biased for N ≥ 2.)
@@ -61,7 +61,7 @@ def feasible_share(policy: FactorisedPolicy, logits: Logits, draws: Array, feasi
 def rejection(
     policy: FactorisedPolicy, logits: Logits, row: Array, advantage: Array, draws: Array, feasible: Array
 ) -> jax.Array:
-    """advantage · [log p(y) - log P̂(V)] for a feasible y: TabNAS's step 2.
+    """Returns advantage · [log p(y) - log P̂(V)] for a feasible y: TabNAS's step 2.
 
     Where no draw is feasible there is no estimate: the step has to be skipped, and the gradient is that of the first
     term alone.
@@ -80,7 +80,7 @@ def rejection(
 
 
 def memory_weight(log_mass: jax.Array, alpha: float) -> jax.Array:
-    """π_B^c = max(π_B, α), and 0 for an empty memory: MAPO, Liang et al., NeurIPS 2018, arXiv 1807.02322.
+    """Returns π_B^c = max(π_B, α), and 0 for an empty memory: MAPO, Liang et al., NeurIPS 2018, arXiv 1807.02322.
 
     Args:
       log_mass: log π_B, scalar; -inf only of an empty memory, as in large spaces π_B itself may underflow.
@@ -93,7 +93,7 @@ def mapo(
     policy: FactorisedPolicy, logits: Logits, memory: tuple[Array, ...], outside: tuple[Array, ...], alpha: float,
     weighting: str = "probability",
 ) -> jax.Array:  # fmt: skip
-    """Σ_B w(a)·A(a)·log p(a) over the memory plus (1 - π_B^c) · mean of A(y)·log p(y) over draws outside of it.
+    """Returns Σ_B w(a)·A(a)·log p(a) over the memory plus (1 - π_B^c) · mean of A(y)·log p(y) over draws outside of it.
 
     With α = 0 it is unbiased for any memory that does not depend on the draws. The memory's part is a sum, not a
     sample, and the draws in the memory are left out of the mean, as if they had been drawn again until outside.
@@ -121,7 +121,7 @@ def mapo(
 
 
 def inside_weights(log_p: jax.Array, weighting: str) -> jax.Array:
-    """Weights within a memory, [m], which add up to 1, or are 0 for an empty one.
+    """Returns weights within a memory, [m], which add up to 1, or are 0 for an empty one.
 
     Args:
       log_p: [m], -inf where there is nothing.

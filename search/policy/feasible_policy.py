@@ -13,7 +13,9 @@ from isozyme.spaces.limits import Limit
 
 @dataclass(frozen=True, eq=False)
 class FeasiblePolicy:
-    """p(y | V) = p(y)/P(V) for the feasible candidates V of a policy over independent choices.
+    """Gives a feasible candidate y the probability p(y | V) = p(y)/P(V), V being all that are feasible.
+
+    The policy is one over independent choices.
 
     Attributes:
       policy: p.

@@ -11,10 +11,10 @@ import pyglove as pg
     serialization_key="isozyme.FeasibleShare",
 )
 class FeasibleShare(pg.Object):
-    """The way to P(V), the share of a policy's draws within a `Limit`, and to its gradient.
+    """Says how a policy finds P(V), the share of its draws within a `Limit`, and its gradient.
 
-    By rejection, as TabNAS has it (Yang et al., NeurIPS 2022, arXiv 2204.07615), or exactly, by the recursion over a
-    trellis of costs (`recursion`).
+    It goes by rejection, as TabNAS has it (Yang et al., NeurIPS 2022, arXiv 2204.07615), or exactly, by the recursion
+    over a trellis of costs (`recursion`).
     """
 
     samples: int

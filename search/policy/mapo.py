@@ -26,7 +26,7 @@ Prefix = tuple[int, ...]
     serialization_key="isozyme.MAPO",
 )
 class MAPO(pg.Object):
-    """Learning from a memory, as an option of `PolicyGradient`."""
+    """Lets `PolicyGradient` learn from a memory, too."""
 
     threshold: float
     size: int
@@ -35,7 +35,7 @@ class MAPO(pg.Object):
 
 
 class Memory:
-    """Rewarding candidates, by behaviour: those that behave alike share an entry, whose mass is that of all of them.
+    """Keeps rewarding candidates by behaviour: those that behave alike share an entry, whose mass is that of them all.
 
     The objective does not depend on how candidates are put together, only what is kept does.
 
@@ -55,7 +55,7 @@ class Memory:
         return sum(map(len, self.entries.values()))
 
     def rows(self) -> list[tuple[str, Row, Any]]:
-        """Everything kept: key, row and what goes with it."""
+        """Lists everything kept: key, row and what goes with it."""
         return [(key, row, item) for key, entry in self.entries.items() for row, item in entry.items()]
 
     def admit(self, key: str, row: Row, item: Any, log_probability: Callable[[list[Row]], Sequence[float]]) -> bool:
@@ -104,11 +104,11 @@ class Exploration:
 
     @property
     def exhausted(self) -> bool:
-        """Whether there is nothing new."""
+        """Says whether there is nothing new."""
         return () in self.explored
 
     def draw(self, log_p: np.ndarray, rng: np.random.Generator) -> Row:
-        """A new candidate: at each point the policy's probabilities, renormalised over what is not yet explored.
+        """Draws a new candidate: at each point by the policy's probabilities, renormalised over what is not explored.
 
         Args:
           log_p: [decisions, candidates], of `Policy.log_softmax`.
@@ -130,7 +130,7 @@ class Exploration:
         return tuple(row)
 
     def probabilities(self, prefix: Prefix, log_p: np.ndarray) -> np.ndarray:
-        """Those of the next choice, [candidates]: of what is not explored, and adding up to 1."""
+        """Returns those of the next choice, [candidates]: of what is not explored, and adding up to 1."""
         new = np.array([(*prefix, index) not in self.explored for index in range(len(log_p))])
         p = np.where(new, np.exp(log_p - log_p[new].max()), 0.0)
         return p / p.sum()

@@ -23,7 +23,7 @@ from isozyme.spaces.limits import Limit
 
 
 class OneShotSettings(NamedTuple):
-    """What a search is set to; see `OneShot`.
+    """Holds what a search is set to; see `OneShot`.
 
     Attributes:
       rate: of Adam, for the policy.
@@ -45,7 +45,7 @@ class OneShotSettings(NamedTuple):
 
 
 class OneShotState(NamedTuple):
-    """All that a search has learned; a pytree of arrays.
+    """Holds all that a search has learned; a pytree of arrays.
 
     Attributes:
       weights: of the supernet, with its optimizer's state.
@@ -59,7 +59,7 @@ class OneShotState(NamedTuple):
 
 
 class StepSums(NamedTuple):
-    """Sums over steps: how many trained a candidate that was drawn, their quality and their cost."""
+    """Sums over steps how many trained a candidate that was drawn, their quality and their cost."""
 
     taken: jax.Array
     quality: jax.Array
@@ -67,7 +67,7 @@ class StepSums(NamedTuple):
 
 
 class OneShotLearner:
-    """The step of one search; compiled once, whatever is drawn.
+    """Takes the steps of one search, compiled once, whatever is drawn.
 
     Args:
       policy: over the choices.

@@ -43,7 +43,7 @@ def policy_over(space: Space) -> "FactorisedPolicy":
 
 @dataclass(frozen=True)
 class FactorisedPolicy:
-    """p(y) = Π softmax(logits_i)[y_i] over the choice points i that the candidate y reaches.
+    """Gives a candidate y the probability p(y) = Π softmax(logits_i)[y_i] over the choice points i that it reaches.
 
     Attributes:
       points: the choice points of the space, at least one of them.
@@ -53,38 +53,38 @@ class FactorisedPolicy:
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
-        """All choice points, in the order of logits and rows."""
+        """Lists all choice points, in the order of logits and rows."""
         return tuple(decisions(self.points))
 
     @cached_property
     def _depth(self) -> int:
-        """How many points have to be decided before the deepest one is reached."""
+        """Counts the points that have to be decided before the deepest one is reached."""
         depths: list[int] = []
         for decision in self.decisions:
             depths.append(depths[decision.parent] + 1 if decision.parent >= 0 else 0)
         return max(depths, default=0)
 
     def initial(self) -> Logits:
-        """Zeros: each candidate of a point is equally likely."""
+        """Returns zeros: each candidate of a point is equally likely."""
         return [jnp.zeros(decision.size) for decision in self.decisions]
 
     def genes(self, row: Sequence[int]) -> Genes:
-        """The candidate of a row of indices."""
+        """Reads the candidate of a row of indices."""
         return genes_of(self.points, row)
 
     def row(self, genes: Genes) -> np.ndarray:
-        """The row of a valid candidate, int32 [decisions]."""
+        """Writes a valid candidate as a row, int32 [decisions]."""
         return row_of(self.points, genes, len(self.decisions))
 
     def log_softmax(self, logits: Logits) -> jax.Array:
-        """log p of each candidate of each point, [decisions, candidates of the widest]; hugely negative beyond."""
+        """Returns log p of candidates by point, [decisions, candidates of the widest]; hugely negative beyond."""
         widest = max(decision.size for decision in self.decisions)
         lowest = jnp.finfo(logits[0].dtype).min
         table = [jnp.pad(row, (0, widest - row.shape[0]), constant_values=lowest) for row in logits]
         return jax.nn.log_softmax(jnp.stack(table))
 
     def reached(self, row: Array) -> jax.Array:
-        """Which points a candidate reaches, bool [decisions]; entries of `row` at others do not matter."""
+        """Says which points a candidate reaches, bool [decisions]; entries of `row` at others do not matter."""
         parents = np.array([decision.parent for decision in self.decisions])
         triggers = np.array([decision.trigger for decision in self.decisions])
         always = jnp.asarray(parents < 0)
@@ -104,12 +104,12 @@ class FactorisedPolicy:
         return jnp.where(self.reached(row), row, DEAD)
 
     def mode(self, logits: Logits) -> jax.Array:
-        """The arg-max at each point, int32 [decisions]: TuNAS's final candidate."""
+        """Returns the arg-max at each point, int32 [decisions]: TuNAS's final candidate."""
         row = jnp.argmax(self.log_softmax(logits), axis=-1).astype(jnp.int32)
         return jnp.where(self.reached(row), row, DEAD)
 
     def log_probability(self, logits: Logits, row: Array) -> jax.Array:
-        """log p of a candidate, a scalar.
+        """Returns log p of a candidate, a scalar.
 
         Args:
           logits: of the policy.
@@ -119,11 +119,11 @@ class FactorisedPolicy:
         return jnp.where(row != DEAD, chosen, 0.0).sum()
 
     def sampled_entropy(self, logits: Logits, row: Array) -> jax.Array:
-        """The entropies of the points that one candidate reaches, in nats: its mean over candidates is `entropy`."""
+        """Adds up the entropies of the points that a candidate reaches, in nats; the mean over all is `entropy`."""
         return jnp.where(row != DEAD, self._entropies(logits), 0.0).sum()
 
     def entropy(self, logits: Logits) -> jax.Array:
-        """The exact entropy in nats: that of each point times the probability that it is reached."""
+        """Returns the exact entropy in nats: that of each point times the probability that it is reached."""
         probabilities, entropies = jnp.exp(self.log_softmax(logits)), self._entropies(logits)
         reached: list[jax.Array] = []
         for _, parent, trigger in self.decisions:

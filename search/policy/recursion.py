@@ -27,7 +27,7 @@ Logits = Sequence[ArrayLike]
 
 @partial(jax.jit, static_argnums=0)
 def log_probability(trellis: Trellis, logits: Logits) -> jax.Array:
-    """log P(V) under a softmax for each decision; -inf, with a gradient of zero, where nothing is feasible."""
+    """Returns log P(V) under a softmax for each decision; -inf, with a gradient of zero, where nothing is feasible."""
     log_p = _log_probabilities(trellis, logits)
     if not trellis.feasible:
         return jnp.full((), -jnp.inf, log_p[0].dtype)
@@ -36,7 +36,7 @@ def log_probability(trellis: Trellis, logits: Logits) -> jax.Array:
 
 @partial(jax.jit, static_argnums=0)
 def sample(trellis: Trellis, key: jax.Array, logits: Logits) -> jax.Array:
-    """A draw from p(choices | feasible): int32 [decisions].
+    """Draws from p(choices | feasible): int32 [decisions].
 
     Raises:
       ValueError: nothing is feasible.
@@ -48,7 +48,7 @@ def sample(trellis: Trellis, key: jax.Array, logits: Logits) -> jax.Array:
 
 @partial(jax.jit, static_argnums=0)
 def most_probable(trellis: Trellis, logits: Logits) -> jax.Array:
-    """The most probable feasible choices: int32 [decisions]; of equal ones the first.
+    """Returns the most probable feasible choices: int32 [decisions]; of equal ones the first.
 
     Raises:
       ValueError: nothing is feasible.
@@ -65,7 +65,7 @@ def _log_probabilities(trellis: Trellis, logits: Logits) -> list[jax.Array]:
 
 
 def _values(trellis: Trellis, log_p: list[jax.Array], combine: Callable[[jax.Array], jax.Array]) -> list[jax.Array]:
-    """By layer, the values of its states and then -inf; 0 at the end."""
+    """Returns by layer the values of its states and then -inf; 0 at the end."""
     values = [jnp.array([0.0, -jnp.inf], log_p[0].dtype)]
     for table, row in zip(reversed(trellis.tables), reversed(log_p), strict=True):
         values.append(jnp.append(combine(row + values[-1][table]), -jnp.inf))
@@ -73,7 +73,7 @@ def _values(trellis: Trellis, log_p: list[jax.Array], combine: Callable[[jax.Arr
 
 
 def _log_sum(scores: jax.Array) -> jax.Array:
-    """logsumexp over choices; where all are -inf, `jax.nn.logsumexp` has a gradient that is not a number."""
+    """Takes logsumexp over choices; where all are -inf, `jax.nn.logsumexp` has a gradient that is not a number."""
     largest = lax.stop_gradient(scores.max(axis=1))
     largest = jnp.where(largest == -jnp.inf, 0.0, largest)
     total = jnp.exp(scores - largest[:, None]).sum(axis=1)

@@ -11,7 +11,7 @@ import pyglove as pg
 
 
 def mnasnet_soft(Q: Any, T: Any, T0: Any, beta: float = -0.07) -> Any:
-    """Q·(T/T0)^β: MnasNet, Tan et al., CVPR 2019, arXiv 1807.11626, with α = β = -0.07.
+    """Returns Q·(T/T0)^β: MnasNet, Tan et al., CVPR 2019, arXiv 1807.11626, with α = β = -0.07.
 
     T0 multiplies all rewards by the same number: it does not steer the search to a cost.
     """
@@ -19,12 +19,12 @@ def mnasnet_soft(Q: Any, T: Any, T0: Any, beta: float = -0.07) -> Any:
 
 
 def mnasnet_hard(Q: Any, T: Any, T0: Any, beta: float = -1.0) -> Any:
-    """Q up to the target, Q·(T/T0)^β beyond: MnasNet's α = 0, β = -1."""
+    """Returns Q up to the target, Q·(T/T0)^β beyond: MnasNet's α = 0, β = -1."""
     return capped(Q, T, T0, beta)
 
 
 def capped(Q: Any, T: Any, T0: Any, beta: float) -> Any:
-    """Q·max(1, T/T0)^β: the capped reward that TabNAS compares with, Yang et al., NeurIPS 2022, arXiv 2204.07615.
+    """Returns Q·max(1, T/T0)^β: the capped reward that TabNAS compares with, Yang et al., NeurIPS 2022.
 
     TuNAS's code calls it 'mnas_hard', with the β of the soft one.
     """
@@ -33,7 +33,7 @@ def capped(Q: Any, T: Any, T0: Any, beta: float) -> Any:
 
 
 def absolute(Q: Any, T: Any, T0: Any, beta: float = -0.1) -> Any:
-    """Q + β·|T/T0 - 1|: TuNAS, Bender et al., CVPR 2020, arXiv 2008.06120."""
+    """Returns Q + β·|T/T0 - 1|: TuNAS, Bender et al., CVPR 2020, arXiv 2008.06120."""
     return Q + beta * abs(T / T0 - 1.0)
 
 
@@ -56,7 +56,7 @@ REWARDS: Mapping[str, Callable[[Any, Any, Any, float], Any]] = {
     serialization_key="isozyme.CostAware",
 )
 class CostAware(pg.Object):
-    """A reward of metrics: the first objective is Q, a metric is T."""
+    """Rewards trials by their metrics: the first objective is Q, a metric is T."""
 
     kind: str
     cost: str
@@ -64,7 +64,7 @@ class CostAware(pg.Object):
     beta: float
 
     def __call__(self, quality: float, metrics: Mapping[str, float]) -> float | None:
-        """The reward; None where the cost is missing."""
+        """Returns the reward; None where the cost is missing."""
         cost = metrics.get(self.cost)
         return None if cost is None else float(REWARDS[self.kind](quality, cost, self.target, self.beta))
 
@@ -79,7 +79,7 @@ class CostAware(pg.Object):
     serialization_key="isozyme.Shaped",
 )
 class Shaped(pg.Object):
-    """A reward of quality and cost, as TuNAS and MnasNet have it: costs beyond the target are discouraged only."""
+    """Rewards quality and cost together, as TuNAS and MnasNet do: costs beyond the target are discouraged only."""
 
     kind: str
     cost: Any
@@ -87,5 +87,5 @@ class Shaped(pg.Object):
     beta: float
 
     def __call__(self, quality: Any, cost: Any) -> Any:
-        """The reward; of numbers or traced arrays."""
+        """Returns the reward; takes numbers and traced arrays."""
         return REWARDS[self.kind](quality, cost, self.target, self.beta)

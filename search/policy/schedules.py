@@ -9,12 +9,12 @@ Schedule = Callable[[Any], Any]
 
 
 def delayed(base: float, delay: int) -> Schedule:
-    """0 for the first `delay` steps, while weights or baseline settle; then `base`."""
+    """Returns the schedule that is 0 for the first `delay` steps, while weights or baseline settle, and then `base`."""
     return lambda step: base * (step >= delay)
 
 
 def delayed_exponential(base: float, steps: int, delay: float = 0.25, growth: float = 10.0) -> Schedule:
-    """TuNAS's: 0 for a quarter of all steps, then from `base` exponentially to `growth` times as much at the end.
+    """Returns TuNAS's schedule: 0 for a quarter of all steps, then from `base` exponentially to `growth` times as much.
 
     Bender et al., CVPR 2020, arXiv 2008.06120, and its released code.
 

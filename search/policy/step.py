@@ -33,7 +33,7 @@ def rejecting(policy: FactorisedPolicy, row: Any, draws: Any, feasible: Any) -> 
 
 
 class PolicyState(NamedTuple):
-    """All that a policy has learned.
+    """Holds all that a policy has learned.
 
     Attributes:
       logits: of the policy.

@@ -21,7 +21,7 @@ _SLACK = 1e-9  # Sums of floats depend on their order in the last bits; the last
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trellis:
-    """All feasible ways through some decisions; compared by identity, so that it can be a static argument of jit.
+    """Holds all feasible ways through some decisions; compared by identity, so that it can be a static argument of jit.
 
     Attributes:
       sizes: how many choices each decision has.
@@ -35,12 +35,12 @@ class Trellis:
 
     @property
     def feasible(self) -> bool:
-        """Whether anything is; if not, there are no tables."""
+        """Says whether anything is feasible; if not, there are no tables."""
         return bool(self.tables)
 
 
 def build_trellis(costs: Sequence[np.ndarray], limit: float) -> Trellis:
-    """The trellis of all choices whose costs add up to at most `limit`.
+    """Builds the trellis of all choices whose costs add up to at most `limit`.
 
     Sums are taken in double precision from the first decision to the last: exact for integers up to 2**53. The same
     costs and limit give the same object, so that what is compiled for a trellis is compiled once.
@@ -70,7 +70,7 @@ def _built(content: tuple[tuple[tuple[int, ...], bytes], ...], limit: float) -> 
 
 
 def _reachable(costs: list[np.ndarray], limit: float) -> list[np.ndarray]:
-    """Tables between all sums that can be reached and completed; -1 stands for none."""
+    """Makes tables between all sums that can be reached and completed; -1 stands for none."""
     used, previous = np.zeros(1), np.zeros(1, np.int64)
     tables = []
     rests = _cheapest(costs)
@@ -93,7 +93,7 @@ def _reachable(costs: list[np.ndarray], limit: float) -> list[np.ndarray]:
 
 
 def _cheapest(costs: list[np.ndarray]) -> list[np.ndarray]:
-    """By decision, and by the choice before it: the least that it and all later ones can cost; then 0."""
+    """Returns by decision, and by the choice before it, the least that it and all later ones can cost; then 0."""
     rests = [np.zeros(1)]
     for cost in reversed(costs):
         rests.append((cost + rests[-1]).min(axis=1))
@@ -112,7 +112,7 @@ def _distinct(sums: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _reduced(tables: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """States with equal rows become one, from the last layer to the first; those that lead nowhere are left out."""
+    """Merges states with equal rows, from the last layer to the first, and leaves out those that lead nowhere."""
     reduced: list[np.ndarray] = []
     names = np.array([0, -1])  # New numbers by old ones; the last is that of none.
     for table in reversed(tables):

@@ -15,7 +15,7 @@ from isozyme.spaces.choices import Points
 
 
 class TrialSettings(NamedTuple):
-    """Numbers that are compiled in; see `PolicyGradient`."""
+    """Holds the numbers that are compiled in; see `PolicyGradient`."""
 
     learning_rate: float
     warm_up: int

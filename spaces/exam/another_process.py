@@ -21,11 +21,11 @@ _HASH_SEEDS = ("1", "2")
 
 
 class Unreachable(ValueError):
-    """What cannot be called in another process; the message says why, in one line."""
+    """Says that something cannot be called in another process; the message says why, in one line."""
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What `function(*arguments)` returns in another process.
+    """Returns what `function(*arguments)` returns in another process.
 
     Args:
       function: of a module that can be imported.
@@ -40,24 +40,24 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         raise Unreachable(f"cannot be pickled: {words(error)}") from error
     files = {name: file for name, module in sys.modules.items() if (file := _file(name, module)) is not None}
     seed = next(s for s in _HASH_SEEDS if s != os.environ.get("PYTHONHASHSEED"))
-    child = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import answer; answer()"],
         input=pickle.dumps((files, task)),
         env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
         capture_output=True,
         timeout=_LIMIT,
     )
-    if child.returncode != 0:
-        last = (child.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+    if process.returncode != 0:
+        last = (process.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"])[-1]
         raise Unreachable(f"fails in another process: {last}")
-    well, told = pickle.loads(child.stdout)
+    well, told = pickle.loads(process.stdout)
     if not well:
         raise Unreachable(f"fails in another process: {told}")
     return told
 
 
 def answer() -> None:
-    """The other process: reads what to call, and writes what it returns."""
+    """Reads what to call, and writes what it returns, in the other process."""
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # Whatever is printed there must not get among the answer.
     files, task = pickle.load(sys.stdin.buffer)
@@ -72,7 +72,7 @@ def answer() -> None:
 
 
 def _file(name: str, module: Any) -> str | None:
-    """Of a module at the top: a config is loaded under a name by which no import would find it."""
+    """Names the file of a module at the top: a config is loaded under a name by which no import would find it."""
     file = getattr(module, "__file__", None)
     return file if "." not in name and name != "__main__" and isinstance(file, str) else None
 

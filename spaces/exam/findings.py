@@ -14,7 +14,10 @@ Check = Callable[[Any], str | None]
 
 
 def findings(rounds: Sequence[Sequence[Check]], subject: Any) -> list[str]:
-    """What checks find in a subject, a line each; a round that finds something is the last, others would rest on it."""
+    """Lists what checks find in a subject, a line each.
+
+    A round that finds something is the last, since what follows would rest on it.
+    """
     found: list[str] = []
     for checks in rounds:
         for check in checks:
@@ -29,18 +32,18 @@ def findings(rounds: Sequence[Sequence[Check]], subject: Any) -> list[str]:
 
 
 def words(error: BaseException) -> str:
-    """An error's type and message in one line."""
+    """Writes an error's type and message in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def shown(value: Any) -> str:
-    """A value in one line that is not too long."""
+    """Writes a value in one line that is not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two results are the same to the last bit; what can only be told by its identity counts as the same."""
+    """Says whether two results are the same to the last bit; what is only known by its identity counts as the same."""
     if type(one) is not type(other):
         return False
     if hasattr(one, "__array__"):
@@ -56,7 +59,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def similar(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
-    """Whether arrays are equal up to rounding."""
+    """Says whether arrays are equal up to rounding."""
     return len(one) == len(other) and all(
         a.shape == b.shape and np.allclose(a, b, rtol=_CLOSE, atol=_CLOSE, equal_nan=True)
         for a, b in zip(one, other, strict=True)

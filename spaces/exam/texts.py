@@ -39,7 +39,7 @@ HOSTILE = (
 
 
 def infected(source: str) -> Iterator[str]:
-    """A candidate's text with a call before it, behind it, and in place of each number or name in it."""
+    """Yields a candidate's text with a call before it, behind it, and in place of each number or name in it."""
     yield f"{_CALL}\n{source}"
     yield f"{source}\n{_CALL}"
     for match in list(re.finditer(r"\w+", source))[:40]:
@@ -47,7 +47,7 @@ def infected(source: str) -> Iterator[str]:
 
 
 def executed(read: Callable[[str], Any], text: str) -> bool:
-    """Whether reading a text executes it; what else comes of it does not matter here."""
+    """Says whether reading a text executes it; what else comes of it does not matter here."""
     os.environ.pop(_MARK, None)
     with contextlib.suppress(Exception):
         read(text)
@@ -55,7 +55,10 @@ def executed(read: Callable[[str], Any], text: str) -> bool:
 
 
 def refusal(read: Callable[[str], Any], validate: Callable[[Any], str | None], text: str) -> str | None:
-    """What is wrong with how a text is refused, or None: an `InvalidCandidate` in one line, or an invalid candidate."""
+    """Says what is wrong with how a text is refused, or returns None.
+
+    It has to be refused by an `InvalidCandidate` in one line, or read as an invalid candidate.
+    """
     shown = f"{text[:40]!r}{'…' if len(text) > 40 else ''}"
     try:
         candidate = read(text)
