@@ -190,4 +190,4 @@ def test_the_reference_is_made(tmp_path):
     assert done.returncode == 0, done.stderr
     for module in modules:
         assert (tmp_path / f"{module.replace('.', '/')}.html").is_file(), module
-    assert "What a space does wrong, in plain words" in (tmp_path / "isozyme" / "spaces" / "exam.html").read_text()
+    assert "Lists what a space does wrong" in (tmp_path / "isozyme" / "spaces" / "exam.html").read_text()
